@@ -1,0 +1,120 @@
+"""The loyalty process: wiring only."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+from bonpunkt.loyalty.v1 import (
+    feed_pb2_grpc,
+    journal_pb2_grpc,
+    ledger_pb2_grpc,
+    member_pb2_grpc,
+    staff_pb2_grpc,
+    terminal_pb2_grpc,
+)
+from services.loyalty.clock import Clock, RecordedClock, SystemClock
+from services.loyalty.feed import FeedServicer, Signal
+from services.loyalty.installation import WrongInstallationError, open_installation, open_programmes
+from services.loyalty.journal_service import JournalServicer
+from services.loyalty.ledger_service import LedgerServicer
+from services.loyalty.member_service import MemberServicer
+from services.loyalty.migrations import migrate
+from services.loyalty.office.actors import Actors
+from services.loyalty.office.staff import StaffServicer
+from services.loyalty.office.terminals import TerminalsChanged, TerminalServicer
+from services.loyalty.programmes.document import ProgrammeError
+from services.loyalty.quotes import Quotes
+from services.loyalty.settings import LoyaltySettings, read
+from services.loyalty.store import Store, open_store
+from services.loyalty.store_sqlite import AlreadyOpenError
+from services.loyalty.writer import Writer
+from services.runtime.grpc import Server, TokenInterceptor
+from services.runtime.logs import configure, logger
+from services.runtime.process import run
+from services.runtime.settings import load
+
+log = logger(__name__)
+SERVICES = [
+    f"bonpunkt.loyalty.v1.{name}Service"
+    for name in ("Ledger", "Feed", "Member", "Journal", "Terminal", "Staff")
+]
+
+
+def main() -> None:
+    settings = load(read)
+    configure("loyalty", level=settings.log_level)
+    try:
+        run(lambda stop: serve(settings, stop))
+    except (WrongInstallationError, ProgrammeError, AlreadyOpenError, OSError) as error:
+        raise SystemExit(f"loyalty cannot start: {error}") from error
+
+
+async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
+    """Serves until `stop` is set; then finishes what had arrived, and closes."""
+    async with AsyncExitStack() as closing:
+        store = await open_store(settings.database_url)
+        closing.push_async_callback(store.close)
+        clock: Clock = RecordedClock() if settings.recorded_clock else SystemClock()
+        if settings.migrate_at_start:
+            await migrate(store.engine)
+        installation = await open_installation(store.engine)
+        programmes = await open_programmes(store.engine, settings.programme, now_us=clock.now_us())
+        signal, terminals_changed = Signal(), TerminalsChanged()
+        writer = Writer(store, programmes, clock, committed=signal.notify)
+        quotes = Quotes(store.reader, programmes, clock)
+        server = Server(
+            service_names=SERVICES, interceptors=[TokenInterceptor(settings.service_token)]
+        )
+        ledger_pb2_grpc.add_LedgerServiceServicer_to_server(
+            LedgerServicer(writer, quotes, programmes, clock), server.grpc
+        )
+        feed_pb2_grpc.add_FeedServiceServicer_to_server(
+            FeedServicer(store.engine, installation, signal), server.grpc
+        )
+        journal_pb2_grpc.add_JournalServiceServicer_to_server(
+            JournalServicer(store.engine, installation, programmes), server.grpc
+        )
+        _add_office(server, store, writer, terminals_changed)
+        working = [asyncio.create_task(writer.run()), asyncio.create_task(quotes.run())]
+        port = await server.start(settings.listen)
+        log.info("loyalty serves", listen=settings.listen, port=port, tls=False)
+        await _until_stopped(stop, working)
+        terminals_changed.close()
+        await server.stop()
+        writer.stop()
+        quotes.stop()
+        await asyncio.gather(*working)
+        log.info("loyalty stopped")
+
+
+def _add_office(
+    server: Server, store: Store, writer: Writer, terminals_changed: TerminalsChanged
+) -> None:
+    """Members, terminals and staff: everything that people, not tills, ask for."""
+
+    def wall_clock() -> datetime:
+        return datetime.now(UTC)
+
+    actors = Actors(store.engine, wall_clock)
+    member_pb2_grpc.add_MemberServiceServicer_to_server(
+        MemberServicer(writer, store.engine, actors), server.grpc
+    )
+    terminal_pb2_grpc.add_TerminalServiceServicer_to_server(
+        TerminalServicer(store.engine, wall_clock, terminals_changed), server.grpc
+    )
+    staff_pb2_grpc.add_StaffServiceServicer_to_server(
+        StaffServicer(store.engine, wall_clock), server.grpc
+    )
+
+
+async def _until_stopped(stop: asyncio.Event, working: list[asyncio.Task[None]]) -> None:
+    """Waits for the stop; a worker that ends before it is a bug that must not go unseen."""
+    stopped = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait({stopped, *working}, return_when=asyncio.FIRST_COMPLETED)
+    for task in done - {stopped}:
+        task.result()
+        raise AssertionError("a worker ended although nothing was stopped")
+
+
+if __name__ == "__main__":
+    main()

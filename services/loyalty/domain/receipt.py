@@ -1,0 +1,113 @@
+"""The lines a till prints about points, in the member's language.
+
+A repeated operation is answered byte for byte as it was the first time, so the journal keeps the
+template version that a decision was told with, not its text. Everything here that shapes the text
+of a version (words, number formats, line breaks) therefore stays as it is for ever; other words
+are a new version beside the old ones, and nothing is left to a library whose data may change.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+TEMPLATE_VERSION = 1  # what new decisions are told with
+
+COLUMNS = 40  # of the narrowest receipt printers
+FALLBACK_LANGUAGE = "en"
+
+# ISO 4217 currencies whose minor unit is not a hundredth.
+_DECIMALS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF"), 0),
+    **dict.fromkeys(("UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """Each statement in pieces that are never broken; a line may end between them."""
+
+    paid_with_points: tuple[str, ...]
+    earned: tuple[str, ...]
+    balance: tuple[str, ...]
+    thousands: str
+    decimal_mark: str
+
+
+_TEMPLATES: Mapping[int, Mapping[str, _Template]] = {
+    1: {
+        "de": _Template(
+            paid_with_points=("Mit Punkten bezahlt:", "{points} P", "= {amount} {currency}"),
+            earned=("Gesammelt:", "{points} P"),
+            balance=("Punktestand:", "{points} P"),
+            thousands=".",
+            decimal_mark=",",
+        ),
+        "en": _Template(
+            paid_with_points=("Paid with points:", "{points} P", "= {amount} {currency}"),
+            earned=("Earned:", "{points} P"),
+            balance=("Your points:", "{points} P"),
+            thousands=",",
+            decimal_mark=".",
+        ),
+    }
+}
+
+
+def receipt_lines(
+    *,
+    version: int,
+    language: str,
+    points_earned: int,
+    points_redeemed: int,
+    discount_minor: int,
+    points_after: int,
+    currency: str,
+) -> tuple[str, ...]:
+    """What was paid with points (if anything), what was earned, what the member has now.
+
+    Lines of at most 40 columns; one that would be longer continues, indented, on the next.
+    `language` is BCP 47; without a template for it the words are English. The same arguments give
+    the same text for ever. KeyError: `version` was written by a newer release than this.
+    """
+    by_language = _TEMPLATES[version]
+    template = by_language.get(_primary_subtag(language)) or by_language[FALLBACK_LANGUAGE]
+    payment = _filled(
+        template.paid_with_points,
+        points=_grouped(points_redeemed, template.thousands),
+        amount=_amount(discount_minor, currency, template),
+        currency=currency,
+    )
+    earned = _filled(template.earned, points=_grouped(points_earned, template.thousands))
+    balance = _filled(template.balance, points=_grouped(points_after, template.thousands))
+    return (*(payment if points_redeemed else ()), *earned, *balance)
+
+
+def _filled(pieces: tuple[str, ...], **figures: str) -> list[str]:
+    """The statement as lines of at most 40 columns, broken only between its pieces."""
+    first, *others = [piece.format(**figures) for piece in pieces]
+    lines = [first]
+    for piece in others:
+        if len(lines[-1]) + 1 + len(piece) <= COLUMNS:
+            lines[-1] += f" {piece}"
+        else:
+            lines.append(f"  {piece}")
+    return lines
+
+
+def _primary_subtag(language: str) -> str:
+    """The language of a BCP 47 tag: "de" for "de-AT"."""
+    return language.replace("_", "-").partition("-")[0].lower()
+
+
+def _amount(minor: int, currency: str, template: _Template) -> str:
+    decimals = _DECIMALS.get(currency, 2)
+    whole, part = divmod(minor, 10**decimals)
+    if decimals == 0:
+        return _grouped(whole, template.thousands)
+    return f"{_grouped(whole, template.thousands)}{template.decimal_mark}{part:0{decimals}d}"
+
+
+def _grouped(number: int, thousands: str) -> str:
+    assert number >= 0, "points and payments on a receipt are never negative"
+    return f"{number:,}".replace(",", thousands)

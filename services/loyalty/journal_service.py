@@ -1,0 +1,178 @@
+"""The journal for people: newest entries, a member's history, one entry explained, and the figures
+of the whole.
+"""
+
+from typing import Any
+
+import grpc
+from sqlalchemy import Row, func, literal, select, union_all
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bonpunkt.loyalty.v1 import journal_pb2 as pb
+from bonpunkt.loyalty.v1 import journal_pb2_grpc
+from services.loyalty import schema
+from services.loyalty.feed import entry_to_wire
+from services.loyalty.installation import Installation
+from services.loyalty.keys import member_bucket
+from services.loyalty.programmes.versions import Programmes
+from services.loyalty.wire_requests import UUID_FORM
+
+PAGE_DEFAULT, PAGE_MAX = 50, 200
+
+Context = grpc.aio.ServicerContext[Any, Any]
+_journal, _bucket, _basket = schema.journal, schema.bucket, schema.basket
+
+
+class JournalServicer(journal_pb2_grpc.JournalServiceServicer):
+    def __init__(
+        self, engine: AsyncEngine, installation: Installation, programmes: Programmes
+    ) -> None:
+        self._engine, self._installation, self._programmes = engine, installation, programmes
+
+    async def ListRecent(
+        self, request: pb.ListRecentRequest, context: Context
+    ) -> pb.ListRecentResponse:
+        size = await _page_size(request.page_size, context)
+        newest = [_newest_of(b, size) for b in range(self._installation.bucket_count)]
+        rows = await self._rows(union_all(*newest))
+        rows.sort(key=lambda row: (row.effective_at_us, row.sequence), reverse=True)
+        return pb.ListRecentResponse(entries=[entry_to_wire(row) for row in rows[:size]])
+
+    async def ListForMember(
+        self, request: pb.ListForMemberRequest, context: Context
+    ) -> pb.ListForMemberResponse:
+        if not UUID_FORM.fullmatch(request.member_id):
+            await _invalid(context, "member_id: send a UUID in its canonical text form")
+        size = await _page_size(request.page_size, context)
+        bucket = member_bucket(request.member_id)
+        start = await self._page_start(request, bucket, context)
+        if start == 0:
+            return pb.ListForMemberResponse()
+        rows = await self._rows(_member_history(bucket, start, size))
+        if rows and rows[0].member_id != request.member_id:
+            await _invalid(context, "page_token: this token is of another member")
+        following = rows[-1].member_previous if rows else 0
+        return pb.ListForMemberResponse(
+            entries=[entry_to_wire(row) for row in rows],
+            next_page_token=str(following) if following else "",
+        )
+
+    async def _page_start(
+        self, request: pb.ListForMemberRequest, bucket: int, context: Context
+    ) -> int:
+        """The sequence at which the page begins; 0 if the member is unknown."""
+        if request.page_token:
+            if not request.page_token.isdecimal():
+                await _invalid(context, "page_token: send the token of the previous page")
+            return int(request.page_token)
+        table = schema.member
+        rows = await self._rows(
+            select(table.c.last_sequence).where(
+                table.c.bucket == bucket, table.c.member_id == request.member_id
+            )
+        )
+        return rows[0].last_sequence if rows else 0
+
+    async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
+        rows = await self._rows(
+            select(
+                _journal, _basket.c.line_items, _basket.c.receipt_number, _basket.c.business_date
+            )
+            .outerjoin(
+                _basket,
+                (_basket.c.bucket == _journal.c.bucket)
+                & (_basket.c.sequence == _journal.c.sequence),
+            )
+            .where(_journal.c.bucket == request.bucket, _journal.c.sequence == request.sequence)
+        )
+        if not rows:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "the journal has no such entry")
+        row = rows[0]
+        return pb.GetEntryResponse(
+            entry=entry_to_wire(row),
+            decision_json=row.decision,
+            movements_json=row.movements,
+            facts_json=row.facts,
+            basket_json=row.line_items or "",
+            receipt_number=row.receipt_number or "",
+            business_date=row.business_date or "",
+        )
+
+    async def GetOverview(
+        self, _: pb.GetOverviewRequest, context: Context
+    ) -> pb.GetOverviewResponse:
+        figures = ("sequence", "issued", "redeemed", "expired", "adjusted", "forfeited", "loss")
+        counters = ("members", "member_changes", "captures", "refusals", "same_basket_redemptions")
+        row = (
+            await self._rows(
+                select(*[func.sum(_bucket.c[n]).label(n) for n in (*figures, *counters)])
+            )
+        )[0]
+        programme = self._programmes.current
+        outside = (row.redeemed, row.expired, row.adjusted, row.forfeited, row.loss)
+        return pb.GetOverviewResponse(
+            members=int(row.members),
+            journal_entries=int(row.sequence),
+            captures=int(row.captures),
+            liability_points=-int(row.issued) - sum(map(int, outside)),
+            issued_points=-int(row.issued),
+            redeemed_points=int(row.redeemed),
+            expired_points=int(row.expired),
+            same_basket_redemptions=int(row.same_basket_redemptions),
+            member_changes=int(row.member_changes),
+            refusals=int(row.refusals),
+            programme_name=programme.name,
+            programme_version=programme.version,
+            currency=programme.currency,
+            value_points=programme.value_points,
+            value_minor=programme.value_minor,
+            time_zone=programme.time_zone,
+            epoch=self._installation.epoch,
+        )
+
+    async def _rows(self, statement: Any) -> list[Row[Any]]:
+        async with self._engine.connect() as connection:
+            await connection.execution_options(read_only=True)
+            return list(await connection.execute(statement))
+
+
+def _newest_of(bucket: int, size: int) -> Any:
+    rows = (
+        select(_journal)
+        .where(_journal.c.bucket == bucket)
+        .order_by(_journal.c.sequence.desc())
+        .limit(size)
+        .subquery()
+    )
+    return select(rows)
+
+
+def _member_history(bucket: int, start: int, size: int) -> Any:
+    """A member's rows, newest first: each names the one before it, so no index is needed."""
+    step = (
+        select(_journal.c.sequence, _journal.c.member_previous, literal(1).label("depth"))
+        .where(_journal.c.bucket == bucket, _journal.c.sequence == start)
+        .cte("step", recursive=True)
+    )
+    step = step.union_all(
+        select(_journal.c.sequence, _journal.c.member_previous, step.c.depth + 1).where(
+            _journal.c.bucket == bucket,
+            _journal.c.sequence == step.c.member_previous,
+            step.c.depth < size,
+        )
+    )
+    return (
+        select(_journal)
+        .join(step, (_journal.c.bucket == bucket) & (_journal.c.sequence == step.c.sequence))
+        .order_by(step.c.depth)
+    )
+
+
+async def _page_size(asked: int, context: Context) -> int:
+    if asked > PAGE_MAX:
+        await _invalid(context, f"page_size: ask for at most {PAGE_MAX}")
+    return asked or PAGE_DEFAULT
+
+
+async def _invalid(context: Context, words: str) -> None:
+    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, words)

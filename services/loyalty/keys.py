@@ -1,0 +1,51 @@
+"""Keys that must stay unique for ever, and the bucket in which everything of an id lives."""
+
+import hashlib
+from enum import IntEnum
+from typing import NamedTuple
+from uuid import UUID
+
+BUCKET_COUNT = 32
+
+
+class KeyKind(IntEnum):
+    OPERATION = 1
+    RECEIPT = 2
+    CARD = 3
+
+
+class Key(NamedTuple):
+    """A row of the locator: unique over all buckets, because its bucket follows from kind and
+    key.
+    """
+
+    bucket: int
+    kind: int
+    key: bytes
+
+
+def bucket_of(identity: bytes) -> int:
+    """SHA-256 of the id, modulo the number of buckets."""
+    return int.from_bytes(hashlib.sha256(identity).digest()[-4:], "big") % BUCKET_COUNT
+
+
+def member_bucket(member_id: str) -> int:
+    return bucket_of(UUID(member_id).bytes)
+
+
+def operation_key(operation_id: str) -> Key:
+    return _key(KeyKind.OPERATION, bytes.fromhex(operation_id.replace("-", "")))
+
+
+def receipt_key(*, terminal_id: str, business_date: str, receipt_number: str) -> Key:
+    """A till numbers its receipts anew each day at the earliest, so the three together name one."""
+    named = "\n".join((terminal_id, business_date, receipt_number)).encode()
+    return _key(KeyKind.RECEIPT, hashlib.sha256(named).digest()[:16])
+
+
+def card_key(card: str) -> Key:
+    return _key(KeyKind.CARD, card.encode())
+
+
+def _key(kind: KeyKind, key: bytes) -> Key:
+    return Key(bucket_of(bytes((kind,)) + key), int(kind), key)

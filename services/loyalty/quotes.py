@@ -1,0 +1,183 @@
+"""What needs no writing: Identify, Quote, Status. Batched by the writer's rule, on a connection of
+their own.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from services.loyalty.clock import Clock
+from services.loyalty.domain.basket import Basket
+from services.loyalty.domain.capture import CARD_NOT_ACCEPTED
+from services.loyalty.domain.decision import Refused, Summary, summary
+from services.loyalty.domain.due import settle_due
+from services.loyalty.domain.earn import rated_weight
+from services.loyalty.domain.member import Member, Status
+from services.loyalty.domain.programme import Programme
+from services.loyalty.domain.redemption import Quote, quote
+from services.loyalty.keys import card_key, operation_key
+from services.loyalty.programmes.versions import Moment, Programmes
+from services.loyalty.store import Decided, Reader, StoreLostError
+from services.loyalty.writer import Answer, Cause, answer_from_journal
+from services.runtime.logs import logger
+
+BATCH_MAX = 512
+QUEUE_MAX = 20_000
+RETRY_S = 0.1
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    card: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteBasket:
+    card: str
+    basket: Basket
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    target_id: str
+
+
+Question = Identify | QuoteBasket | AskStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    member: Summary
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    member: Summary
+    quote: Quote
+    programme: Programme
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known of an operation: nothing, its answer, or that its id was burnt."""
+
+    operation_id: str
+    answer: Answer | None
+    abandoned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """`result` at `effective_at_us`, or a cause why there is none."""
+
+    result: Identified | Quoted | Found | Refused | None
+    effective_at_us: int = 0
+    cause: Cause | None = None
+
+
+@dataclass(slots=True)
+class Asked:
+    question: Question
+    deadline_s: float
+    reply: Callable[[Reply], None]
+
+
+class Quotes:
+    """Answers questions from committed state; writes nothing, not even what time has done to a
+    member.
+    """
+
+    def __init__(self, reader: Reader, programmes: Programmes, clock: Clock) -> None:
+        self._reader, self._programmes, self._clock = reader, programmes, clock
+        self._queue: deque[Asked] = deque()
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def submit(self, asked: Asked) -> None:
+        if len(self._queue) >= QUEUE_MAX or self._stopping:
+            asked.reply(Reply(None, cause=Cause.OVERLOADED))
+            return
+        self._queue.append(asked)
+        self._wake.set()
+
+    async def run(self) -> None:
+        while not (self._stopping and not self._queue):
+            if not self._queue:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
+            try:
+                await self._answer(batch)
+            except StoreLostError as error:
+                log.warning("database lost, questions wait", error=str(error))
+                self._queue.extendleft(reversed(batch))
+                await asyncio.sleep(RETRY_S)
+                self._drop_late()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def _drop_late(self) -> None:
+        now_s = asyncio.get_running_loop().time()
+        for asked in self._queue:
+            if asked.deadline_s <= now_s:
+                asked.reply(Reply(None, cause=Cause.EXPIRED))
+        self._queue = deque(asked for asked in self._queue if asked.deadline_s > now_s)
+
+    async def _answer(self, batch: Sequence[Asked]) -> None:
+        cards = {
+            asked.question.card: card_key(asked.question.card)
+            for asked in batch
+            if not isinstance(asked.question, AskStatus)
+        }
+        ids = {
+            asked.question.target_id: operation_key(asked.question.target_id)
+            for asked in batch
+            if isinstance(asked.question, AskStatus)
+        }
+        members = await self._reader.card_members(list(cards.values())) if cards else {}
+        decided = await self._reader.decided(list(ids.values())) if ids else {}
+        moment = self._programmes.moment(self._clock.now_us())
+        now_s = asyncio.get_running_loop().time()
+        for asked in batch:
+            if asked.deadline_s <= now_s:
+                asked.reply(Reply(None, cause=Cause.EXPIRED))
+                continue
+            question = asked.question
+            if isinstance(question, AskStatus):
+                found = _found(question.target_id, decided.get(ids[question.target_id]))
+                asked.reply(Reply(found, moment.now_us))
+            else:
+                member = members.get(cards[question.card])
+                asked.reply(Reply(_told(question, member, moment), moment.now_us))
+
+
+def _found(target_id: str, row: Decided | None) -> Found:
+    if row is None:
+        return Found(target_id, None, abandoned=False)
+    if row.operation_id != target_id:
+        return Found(target_id, None, abandoned=True)
+    return Found(target_id, answer_from_journal(row), abandoned=False)
+
+
+def _told(
+    question: Identify | QuoteBasket, member: Member | None, moment: Moment
+) -> Identified | Quoted | Refused:
+    if member is None or member.status is not Status.ACTIVE or question.card not in member.cards:
+        return CARD_NOT_ACCEPTED
+    member, _ = settle_due(member, today=moment.today)
+    if isinstance(question, Identify):
+        return Identified(summary(member))
+    programme = moment.programme
+    offer = quote(
+        available=member.available,
+        weight=rated_weight(question.basket, programme),
+        total_minor=question.basket.total_minor,
+        programme=programme,
+    )
+    return Quoted(summary(member), offer, programme)

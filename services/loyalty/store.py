@@ -1,0 +1,251 @@
+"""Rows in, rows out: what the writer needs of a database, and the two databases that give it.
+
+A transaction locks bucket rows first, with a statement of its own; whatever is decided upon is
+read after that.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.loyalty.domain.ledger import PROGRAMME_ACCOUNTS, Account
+from services.loyalty.domain.member import Member, Status
+from services.loyalty.keys import Key
+from services.loyalty.record import cards_from_json, cards_json, lots_from_json, lots_json
+
+JsonRow = dict[str, Any]
+
+
+class KeyTakenError(Exception):
+    """A key that the transaction wanted to insert exists: nothing of the transaction was kept."""
+
+
+class StoreLostError(Exception):
+    """The connection broke or a lock could not be had; whether a commit took effect may be
+    unknown.
+    """
+
+
+@dataclass(slots=True)
+class BucketState:
+    """A locked bucket row; the writer changes it and writes it back."""
+
+    bucket: int
+    sequence: int
+    chain_head: bytes
+    last_time_us: int
+    accounts: dict[Account, int]
+    counters: dict[str, int]
+
+
+class Located(NamedTuple):
+    """Where the journal row of a key is; `member_id` only for cards."""
+
+    home_bucket: int
+    sequence: int
+    member_id: str | None
+
+
+class Decided(NamedTuple):
+    """A journal row as far as its operation's answer needs it."""
+
+    operation_id: str
+    kind: str
+    fingerprint: bytes
+    effective_at_us: int
+    decision: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction writes, as rows of the tables of schema.py."""
+
+    journal: list[JsonRow] = field(default_factory=list)
+    locators: list[tuple[Key, Located]] = field(default_factory=list)
+    baskets: list[JsonRow] = field(default_factory=list)
+    new_members: list[JsonRow] = field(default_factory=list)
+    changed_members: list[JsonRow] = field(default_factory=list)
+    buckets: list[JsonRow] = field(default_factory=list)
+
+
+class Transaction(Protocol):
+    """An open transaction; leaving it normally commits."""
+
+    async def lock(self, buckets: Sequence[int]) -> dict[int, BucketState]:
+        """Locks the bucket rows in ascending order, so that two writers never deadlock."""
+        ...
+
+    async def members(self, wanted: Sequence[tuple[int, str]]) -> dict[str, Member]:
+        """Members by (bucket, id); unknown ones are left out."""
+        ...
+
+    async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
+        """Whose the cards are; unknown ones are left out."""
+        ...
+
+    async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
+        """The journal rows that the keys lead to; free keys are left out."""
+        ...
+
+    async def append(self, batch: Batch) -> None:
+        """Writes the batch. KeyTakenError if a key exists already."""
+        ...
+
+
+class Reader(Protocol):
+    """Committed state, from a connection of its own."""
+
+    async def card_members(self, cards: Sequence[Key]) -> dict[Key, Member]: ...
+
+    async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]: ...
+
+
+class Store(Protocol):
+    """One database with one writing connection, one reading connection, and an engine for
+    everything unhurried.
+    """
+
+    engine: AsyncEngine
+
+    @property
+    def reader(self) -> Reader: ...
+
+    def writing(self) -> AbstractAsyncContextManager[Transaction]: ...
+
+    async def close(self) -> None: ...
+
+
+def normal_url(url: str) -> str:
+    """The URL with the driver that Bonpunkt uses: asyncpg for PostgreSQL, aiosqlite for SQLite."""
+    parsed = make_url(url)
+    driver = {"postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    driver["sqlite"] = "sqlite+aiosqlite"
+    name = parsed.drivername
+    return parsed.set(drivername=driver.get(name, name)).render_as_string(hide_password=False)
+
+
+async def open_store(url: str) -> Store:
+    """The store behind a database URL. Its tables must exist (see migrations)."""
+    url = normal_url(url)
+    if url.startswith("postgresql"):
+        from services.loyalty.store_postgresql import PostgresStore
+
+        return await PostgresStore.open(url)
+    if url.startswith("sqlite"):
+        from services.loyalty.store_sqlite import SqliteStore
+
+        return await SqliteStore.open(url)
+    raise ValueError(
+        f"LOYALTY_DATABASE_URL: {make_url(url).drivername} is neither PostgreSQL nor SQLite"
+    )
+
+
+ACCOUNT_COLUMNS = tuple(account.value for account in PROGRAMME_ACCOUNTS)
+COUNTERS = ("members", "member_changes", "captures", "refusals", "same_basket_redemptions")
+BUCKET_COLUMNS = (
+    "bucket",
+    "sequence",
+    "chain_head",
+    "last_time_us",
+    *ACCOUNT_COLUMNS,
+    *COUNTERS,
+)
+MEMBER_COLUMNS = (
+    "bucket",
+    "member_id",
+    "version",
+    "status",
+    "language",
+    "tier",
+    "points",
+    "pending",
+    "receivable",
+    "held",
+    "lots",
+    "cards",
+    "enrolled_at_us",
+    "last_sequence",
+)
+# What a command can change; cards and enrolment stay as they are.
+MEMBER_CHANGES = tuple(
+    c for c in MEMBER_COLUMNS if c not in ("bucket", "member_id", "enrolled_at_us")
+)
+
+
+def bucket_from_row(row: Sequence[Any]) -> BucketState:
+    """From `BUCKET_COLUMNS`."""
+    number, sequence, chain_head, last_time_us, *figures = row
+    accounts = dict(zip(PROGRAMME_ACCOUNTS, figures, strict=False))
+    counters = dict(zip(COUNTERS, figures[len(PROGRAMME_ACCOUNTS) :], strict=True))
+    return BucketState(number, sequence, bytes(chain_head), last_time_us, accounts, counters)
+
+
+def bucket_row(state: BucketState) -> JsonRow:
+    row: JsonRow = {
+        "bucket": state.bucket,
+        "sequence": state.sequence,
+        "chain_head": state.chain_head,
+        "last_time_us": state.last_time_us,
+        **state.counters,
+    }
+    for account, balance in state.accounts.items():
+        row[account.value] = balance
+    return row
+
+
+def member_from_row(row: Sequence[Any]) -> Member:
+    """From `MEMBER_COLUMNS`."""
+    (
+        _,
+        member_id,
+        version,
+        status,
+        language,
+        tier,
+        points,
+        pending,
+        receivable,
+        held,
+        lots,
+        cards,
+        enrolled_at_us,
+        last_sequence,
+    ) = row
+    return Member(
+        member_id=str(member_id),
+        version=version,
+        status=Status(status),
+        language=language,
+        tier=tier,
+        points=points,
+        pending=pending,
+        receivable=receivable,
+        held=held,
+        lots=lots_from_json(lots),
+        cards=cards_from_json(cards),
+        enrolled_at_us=enrolled_at_us,
+        last_sequence=last_sequence,
+    )
+
+
+def member_row(bucket: int, member: Member) -> JsonRow:
+    return {
+        "bucket": bucket,
+        "member_id": member.member_id,
+        "version": member.version,
+        "status": member.status.value,
+        "language": member.language,
+        "tier": member.tier,
+        "points": member.points,
+        "pending": member.pending,
+        "receivable": member.receivable,
+        "held": member.held,
+        "lots": lots_json(member.lots),
+        "cards": cards_json(member.cards),
+        "enrolled_at_us": member.enrolled_at_us,
+        "last_sequence": member.last_sequence,
+    }

@@ -1,0 +1,338 @@
+"""The ledger in PostgreSQL.
+
+Statements are written in SQLAlchemy Core and compiled once; the checkout path runs them on asyncpg
+connections of its own, as arrays, so that a batch of any size is the same four prepared statements.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Table,
+    and_,
+    any_,
+    bindparam,
+    column,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.sql.elements import ClauseElement
+
+from services.loyalty import schema
+from services.loyalty.domain.member import Member
+from services.loyalty.keys import Key
+from services.loyalty.store import (
+    BUCKET_COLUMNS,
+    MEMBER_CHANGES,
+    MEMBER_COLUMNS,
+    Batch,
+    BucketState,
+    Decided,
+    JsonRow,
+    KeyTakenError,
+    Located,
+    Reader,
+    StoreLostError,
+    bucket_from_row,
+    member_from_row,
+)
+
+# Statements are planned once, from arrays of unknown length: without these settings a plan made
+# while the tables were small (a sequential scan, a hash join) would stay for the life of the
+# connection.
+SESSION = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "2s",
+    "synchronous_commit": "on",
+}
+LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.exceptions.OperatorInterventionError,
+    asyncpg.exceptions.LockNotAvailableError,
+    asyncpg.exceptions.DeadlockDetectedError,
+    asyncpg.exceptions.SerializationError,
+    asyncpg.exceptions.IdleInTransactionSessionTimeoutError,
+    asyncpg.exceptions.InsufficientResourcesError,
+)
+
+
+class Statement:
+    """A Core statement as asyncpg runs it: SQL with $n, and the names behind the numbers."""
+
+    def __init__(self, statement: ClauseElement) -> None:
+        dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
+        compiled = statement.compile(dialect=dialect)
+        self.sql: str = str(compiled)
+        self.order: list[str] = list(compiled.positiontup)  # type: ignore[attr-defined]
+
+    async def rows(self, connection: asyncpg.Connection, values: dict[str, Any]) -> list[Any]:
+        found: list[Any] = await connection.fetch(self.sql, *[values[n] for n in self.order])
+        return found
+
+
+def _unnested(table: Table, columns: Sequence[str], *, prefix: str) -> FromClause:
+    """One row per array element: `unnest(:prefix_a, :prefix_b, …) AS prefix(a, b, …)`."""
+    arrays: list[ColumnElement[Any]] = [
+        bindparam(f"{prefix}_{name}", type_=ARRAY(table.c[name].type)) for name in columns
+    ]
+    columns_typed = [column(name, table.c[name].type) for name in columns]
+    return func.unnest(*arrays).table_valued(*columns_typed).render_derived(name=prefix)
+
+
+def _arrays(rows: Sequence[JsonRow], columns: Sequence[str], *, prefix: str) -> dict[str, Any]:
+    return {f"{prefix}_{name}": [row[name] for row in rows] for name in columns}
+
+
+def _inserted(table: Table, columns: Sequence[str]) -> Any:
+    source = _unnested(table, columns, prefix=table.name + "_new")
+    rows = select(*[source.c[name] for name in columns])
+    return insert(table).from_select(list(columns), rows)
+
+
+JOURNAL_COLUMNS = tuple(c.name for c in schema.journal.columns)
+LOCATOR_COLUMNS = tuple(c.name for c in schema.locator.columns)
+BASKET_COLUMNS = tuple(c.name for c in schema.basket.columns)
+DECIDED = (
+    schema.journal.c.operation_id,
+    schema.journal.c.kind,
+    schema.journal.c.fingerprint,
+    schema.journal.c.effective_at_us,
+    schema.journal.c.decision,
+)
+
+
+def _write_statement() -> Statement:
+    """Journal, keys, baskets, members and bucket rows of a batch in one round trip."""
+    changed = _unnested(schema.member, ("bucket", "member_id", *MEMBER_CHANGES), prefix="changed")
+    buckets = _unnested(schema.bucket, BUCKET_COLUMNS, prefix="locked")
+    members = (
+        update(schema.member)
+        .values({name: changed.c[name] for name in MEMBER_CHANGES})
+        .where(schema.member.c.bucket == changed.c.bucket)
+        .where(schema.member.c.member_id == changed.c.member_id)
+    )
+    return Statement(
+        update(schema.bucket)
+        .values({name: buckets.c[name] for name in BUCKET_COLUMNS[1:]})
+        .where(schema.bucket.c.bucket == buckets.c.bucket)
+        .add_cte(
+            _inserted(schema.journal, JOURNAL_COLUMNS).cte("journal_rows"),
+            _inserted(schema.locator, LOCATOR_COLUMNS).cte("locator_rows"),
+            _inserted(schema.basket, BASKET_COLUMNS).cte("basket_rows"),
+            members.cte("member_rows"),
+        )
+    )
+
+
+_LOCK = Statement(
+    select(*[schema.bucket.c[name] for name in BUCKET_COLUMNS])
+    .where(
+        schema.bucket.c.bucket
+        == any_(bindparam("buckets", type_=ARRAY(schema.bucket.c.bucket.type)))
+    )
+    .order_by(schema.bucket.c.bucket)
+    .with_for_update()
+)
+_wanted_members = _unnested(schema.member, ("bucket", "member_id"), prefix="wanted")
+_MEMBERS = Statement(
+    select(*[schema.member.c[name] for name in MEMBER_COLUMNS]).join_from(
+        _wanted_members,
+        schema.member,
+        and_(
+            schema.member.c.bucket == _wanted_members.c.bucket,
+            schema.member.c.member_id == _wanted_members.c.member_id,
+        ),
+    )
+)
+_wanted_keys = _unnested(schema.locator, ("bucket", "kind", "key"), prefix="wanted")
+_same_key = and_(
+    schema.locator.c.bucket == _wanted_keys.c.bucket,
+    schema.locator.c.kind == _wanted_keys.c.kind,
+    schema.locator.c.key == _wanted_keys.c.key,
+)
+_key_columns = (schema.locator.c.bucket, schema.locator.c.kind, schema.locator.c.key)
+_OWNERS = Statement(
+    select(
+        *_key_columns,
+        schema.locator.c.home_bucket,
+        schema.locator.c.sequence,
+        schema.locator.c.member_id,
+    ).join_from(_wanted_keys, schema.locator, _same_key)
+)
+_CARD_MEMBERS = Statement(
+    select(*_key_columns, *[schema.member.c[name] for name in MEMBER_COLUMNS])
+    .join_from(_wanted_keys, schema.locator, _same_key)
+    .join(
+        schema.member,
+        and_(
+            schema.member.c.bucket == schema.locator.c.home_bucket,
+            schema.member.c.member_id == schema.locator.c.member_id,
+        ),
+    )
+)
+_DECIDED = Statement(
+    select(*_key_columns, *DECIDED)
+    .join_from(_wanted_keys, schema.locator, _same_key)
+    .join(
+        schema.journal,
+        and_(
+            schema.journal.c.bucket == schema.locator.c.home_bucket,
+            schema.journal.c.sequence == schema.locator.c.sequence,
+        ),
+    )
+)
+_WRITE = _write_statement()
+_NEW_MEMBERS = Statement(_inserted(schema.member, MEMBER_COLUMNS))
+
+
+def _wanted(keys: Sequence[Key]) -> dict[str, Any]:
+    return {
+        "wanted_bucket": [key.bucket for key in keys],
+        "wanted_kind": [key.kind for key in keys],
+        "wanted_key": [key.key for key in keys],
+    }
+
+
+def _decided(found: Sequence[Any]) -> dict[Key, Decided]:
+    return {Key(*row[:3]): Decided(str(row[3]), *row[4:]) for row in found}
+
+
+class _Transaction:
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def lock(self, buckets: Sequence[int]) -> dict[int, BucketState]:
+        rows = await _LOCK.rows(self._connection, {"buckets": sorted(buckets)})
+        return {row[0]: bucket_from_row(row) for row in rows}
+
+    async def members(self, wanted: Sequence[tuple[int, str]]) -> dict[str, Member]:
+        values = {
+            "wanted_bucket": [bucket for bucket, _ in wanted],
+            "wanted_member_id": [member_id for _, member_id in wanted],
+        }
+        members = map(member_from_row, await _MEMBERS.rows(self._connection, values))
+        return {member.member_id: member for member in members}
+
+    async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
+        found = await _OWNERS.rows(self._connection, _wanted(cards))
+        return {Key(*row[:3]): Located(row[3], row[4], str(row[5])) for row in found}
+
+    async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
+        return _decided(await _DECIDED.rows(self._connection, _wanted(keys)))
+
+    async def append(self, batch: Batch) -> None:
+        if batch.new_members:
+            new = _arrays(batch.new_members, MEMBER_COLUMNS, prefix="member_new")
+            await _NEW_MEMBERS.rows(self._connection, new)
+        # in key order: two writers that inserted the same two keys the other way round would
+        # deadlock
+        locators = [(*key, *located) for key, located in sorted(batch.locators)]
+        keys = list(zip(*locators, strict=True)) or [()] * len(LOCATOR_COLUMNS)
+        await _WRITE.rows(
+            self._connection,
+            {
+                **_arrays(batch.journal, JOURNAL_COLUMNS, prefix="journal_new"),
+                **{f"locator_new_{n}": c for n, c in zip(LOCATOR_COLUMNS, keys, strict=True)},
+                **_arrays(batch.baskets, BASKET_COLUMNS, prefix="basket_new"),
+                **_arrays(
+                    batch.changed_members,
+                    ("bucket", "member_id", *MEMBER_CHANGES),
+                    prefix="changed",
+                ),
+                **_arrays(batch.buckets, BUCKET_COLUMNS, prefix="locked"),
+            },
+        )
+
+
+class _Connection:
+    """One asyncpg connection that is opened again when it broke."""
+
+    def __init__(self, dsn: str, settings: dict[str, str]) -> None:
+        self._dsn, self._settings = dsn, settings
+        self._open: asyncpg.Connection | None = None
+
+    async def get(self) -> asyncpg.Connection:
+        if self._open is None or self._open.is_closed():
+            self._open = await asyncpg.connect(self._dsn, server_settings=self._settings, timeout=5)
+        return self._open
+
+    async def close(self) -> None:
+        if self._open is not None:
+            opened, self._open = self._open, None
+            opened.terminate()
+
+
+class _Reader:
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+
+    async def card_members(self, cards: Sequence[Key]) -> dict[Key, Member]:
+        found = await self._rows(_CARD_MEMBERS, cards)
+        return {Key(*row[:3]): member_from_row(row[3:]) for row in found}
+
+    async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
+        return _decided(await self._rows(_DECIDED, keys))
+
+    async def _rows(self, statement: Statement, keys: Sequence[Key]) -> list[Any]:
+        try:
+            return await statement.rows(await self._connection.get(), _wanted(keys))
+        except LOST as error:
+            await self._connection.close()
+            raise StoreLostError(str(error)) from error
+
+
+class PostgresStore:
+    """Holds one writing and one reading connection; everything unhurried uses the engine's pool."""
+
+    def __init__(self, url: str) -> None:
+        dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        self.engine = create_async_engine(url, pool_size=5, pool_pre_ping=True)
+        self._writer = _Connection(dsn, SESSION)
+        self._read = _Connection(dsn, SESSION)
+        self.reader: Reader = _Reader(self._read)
+
+    @classmethod
+    async def open(cls, url: str) -> "PostgresStore":
+        return cls(url)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[_Transaction]:
+        try:
+            connection = await self._writer.get()
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield _Transaction(connection)
+            except BaseException:
+                if not connection.is_closed():
+                    await transaction.rollback()
+                raise
+            await transaction.commit()
+        except asyncpg.UniqueViolationError as error:
+            raise KeyTakenError(error.constraint_name) from error
+        except LOST as error:
+            await self._writer.close()
+            raise StoreLostError(str(error)) from error
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._read.close()
+        await self.engine.dispose()
