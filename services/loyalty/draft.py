@@ -5,7 +5,6 @@ state that the one before it left.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from services.loyalty.chain import basket_hash, row_hash
 from services.loyalty.domain.capture import CARD_NOT_ACCEPTED, capture
@@ -219,7 +218,7 @@ class Draft:
             member_id, version = entry.member.member_id, entry.member.version
             before = self._members.get(member_id)
             previous = before.last_sequence if before is not None else 0
-            self._members[member_id] = replace(entry.member, last_sequence=state.sequence)
+            self._members[member_id] = entry.member.journalled(state.sequence)
             self._touched[member_id] = bucket
         row: JsonRow = {
             "bucket": bucket,
@@ -264,7 +263,7 @@ def _basket_row(command: Capture) -> JsonRow:
         "business_date": basket.business_date,
         "cashier": basket.cashier,
         "total_minor": basket.total_minor,
-        "line_items": command.lines_json.decode(),
+        "line_items": command.lines_json,
     }
 
 

@@ -151,5 +151,11 @@ def state_to_wire(after: Mapping[str, Any]) -> pb.MemberState:
 
 
 def timestamp(at_us: int) -> Timestamp:
-    seconds, micros = divmod(at_us, 1_000_000)
-    return Timestamp(seconds=seconds, nanos=micros * 1000)
+    made = Timestamp()
+    write_time(made, at_us)
+    return made
+
+
+def write_time(into: Timestamp, at_us: int) -> None:
+    into.seconds, micros = divmod(at_us, 1_000_000)
+    into.nanos = micros * 1000

@@ -7,12 +7,11 @@ import grpc
 
 from bonpunkt.loyalty.v1 import ledger_pb2 as pb
 from bonpunkt.loyalty.v1 import ledger_pb2_grpc
-from bonpunkt.till.v1 import till_pb2
 from services.loyalty.clock import Clock
 from services.loyalty.domain.decision import Abandon, Capture, Refused
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.quotes import Asked, AskStatus, Identify, QuoteBasket, Quotes, Reply
-from services.loyalty.wire_answers import answer_to_wire, refusal_to_wire, reply_to_wire
+from services.loyalty.wire_answers import Outcome, write_decision
 from services.loyalty.wire_requests import request_from_wire
 from services.loyalty.writer import Answer, Item, Writer
 
@@ -51,24 +50,20 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         )
         answers.expect()
         if isinstance(request, Refused):
-            answers.give(token, refusal_to_wire(operation_id, request))
+            answers.give(token, operation_id, request)
             return
         timeout_ms = min(operation.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
         deadline_s = asyncio.get_running_loop().time() + timeout_ms / 1000
         if operation.HasField("occurred_at"):
             self._clock.observe(operation.occurred_at.ToMicroseconds())
+
+        def answered(outcome: Answer | Reply) -> None:
+            answers.give(token, operation_id, outcome)
+
         if isinstance(request, Capture | Abandon):
-
-            def answered(answer: Answer) -> None:
-                answers.give(token, answer_to_wire(operation_id, answer))
-
             self._writer.submit(Item(request, deadline_s, answered))
         elif isinstance(request, Identify | QuoteBasket | AskStatus):
-
-            def replied(reply: Reply) -> None:
-                answers.give(token, reply_to_wire(operation_id, reply))
-
-            self._quotes.submit(Asked(request, deadline_s, replied))
+            self._quotes.submit(Asked(request, deadline_s, answered))
 
 
 class _Answers:
@@ -76,7 +71,7 @@ class _Answers:
 
     def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
         self._context = context
-        self._ready: list[pb.TillDecision] = []
+        self._ready: list[tuple[int, str, Outcome]] = []
         self._wake = asyncio.Event()
         self._expected = 0
         self._idle = asyncio.Event()
@@ -86,8 +81,8 @@ class _Answers:
         self._expected += 1
         self._idle.clear()
 
-    def give(self, token: int, decision: till_pb2.Decision) -> None:
-        self._ready.append(pb.TillDecision(token=token, decision=decision))
+    def give(self, token: int, operation_id: str, outcome: Outcome) -> None:
+        self._ready.append((token, operation_id, outcome))
         self._wake.set()
 
     async def drained(self) -> None:
@@ -100,7 +95,16 @@ class _Answers:
             self._wake.clear()
             while self._ready:
                 frame, self._ready = self._ready[:FRAME_MAX], self._ready[FRAME_MAX:]
-                await self._context.write(pb.CommitResponse(decisions=frame))
+                await self._context.write(_frame(frame))
                 self._expected -= len(frame)
             if self._expected == 0:
                 self._idle.set()
+
+
+def _frame(ready: list[tuple[int, str, Outcome]]) -> pb.CommitResponse:
+    response = pb.CommitResponse()
+    for token, operation_id, outcome in ready:
+        sent = response.decisions.add()
+        sent.token = token
+        write_decision(sent.decision, operation_id, outcome)
+    return response

@@ -5,7 +5,7 @@ their own.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.loyalty.clock import Clock
 from services.loyalty.domain.basket import Basket
@@ -16,6 +16,7 @@ from services.loyalty.domain.earn import rated_weight
 from services.loyalty.domain.member import Member, Status
 from services.loyalty.domain.programme import Programme
 from services.loyalty.domain.redemption import Quote, quote
+from services.loyalty.domain.value import value
 from services.loyalty.keys import card_key, operation_key
 from services.loyalty.programmes.versions import Moment, Programmes
 from services.loyalty.store import Decided, Reader, StoreLostError
@@ -29,18 +30,18 @@ RETRY_S = 0.1
 log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identify:
     card: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class QuoteBasket:
     card: str
     basket: Basket
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AskStatus:
     target_id: str
 
@@ -48,19 +49,19 @@ class AskStatus:
 Question = Identify | QuoteBasket | AskStatus
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identified:
     member: Summary
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Quoted:
     member: Summary
     quote: Quote
     programme: Programme
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Found:
     """What is known of an operation: nothing, its answer, or that its id was burnt."""
 
@@ -69,7 +70,7 @@ class Found:
     abandoned: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """`result` at `effective_at_us`, or a cause why there is none."""
 
@@ -169,7 +170,7 @@ def _told(
     question: Identify | QuoteBasket, member: Member | None, moment: Moment
 ) -> Identified | Quoted | Refused:
     if member is None or member.status is not Status.ACTIVE or question.card not in member.cards:
-        return CARD_NOT_ACCEPTED
+        return _card_not_accepted(question)
     member, _ = settle_due(member, today=moment.today)
     if isinstance(question, Identify):
         return Identified(summary(member))
@@ -181,3 +182,8 @@ def _told(
         programme=programme,
     )
     return Quoted(summary(member), offer, programme)
+
+
+def _card_not_accepted(question: Identify | QuoteBasket) -> Refused:
+    kind = "identify" if isinstance(question, Identify) else "quote"
+    return replace(CARD_NOT_ACCEPTED, field=f"{kind}.card")

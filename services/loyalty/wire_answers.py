@@ -1,6 +1,6 @@
 """Answers → till messages. The same journalled decision renders the same bytes for ever."""
 
-from typing import assert_never
+from typing import Any, assert_never
 
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty.domain.decision import (
@@ -11,14 +11,25 @@ from services.loyalty.domain.decision import (
     Decision,
     Enrolled,
     Expired,
+    Refusal,
     Refused,
     Summary,
 )
 from services.loyalty.domain.receipt import receipt_lines
-from services.loyalty.feed import timestamp
+from services.loyalty.domain.redemption import Limit
+from services.loyalty.feed import write_time
 from services.loyalty.quotes import Found, Identified, Quoted, Reply
 from services.loyalty.writer import Answer, Cause
 
+Outcome = Answer | Reply | Refused
+
+# Numbers of the contract; typed loosely, since stubs and runtime disagree about what an enum is.
+LIMITS: dict[Limit, Any] = {limit: pb.Limit.Value(f"LIMIT_{limit.name}") for limit in Limit}
+REASONS: dict[Refusal, Any] = {
+    refusal: pb.Reason.Value(name)
+    for refusal in Refusal
+    if (name := f"REASON_{refusal.name}") in set(pb.Reason.keys())  # others never reach a till
+}
 REMEDIES = {
     Cause.OVERLOADED: "too much is under way; repeat later under the same id",
     Cause.UNAVAILABLE: "a fault kept this from being decided; ask for its status, or abandon it",
@@ -27,91 +38,74 @@ REMEDIES = {
 }
 
 
-def answer_to_wire(operation_id: str, answer: Answer) -> pb.Decision:
-    """The answer of an operation that was to be booked."""
-    if answer.cause is not None:
-        return undecided(operation_id, answer.cause)
-    assert answer.decision is not None
-    message = pb.Decision(operation_id=operation_id)
-    if answer.effective_at_us:
-        message.effective_at.CopyFrom(timestamp(answer.effective_at_us))
-    _fill(message, answer.decision, answer.original)
+def decision_to_wire(operation_id: str, outcome: Outcome) -> pb.Decision:
+    """A message of its own with the outcome of an operation."""
+    message = pb.Decision()
+    write_decision(message, operation_id, outcome)
     return message
 
 
-def reply_to_wire(operation_id: str, reply: Reply) -> pb.Decision:
-    """The answer of a question."""
-    if reply.cause is not None:
-        return undecided(operation_id, reply.cause)
-    message = pb.Decision(operation_id=operation_id, effective_at=timestamp(reply.effective_at_us))
-    match reply.result:
-        case Identified(member=member):
-            message.identified.member.CopyFrom(_member(member))
-        case Quoted():
-            message.quoted.CopyFrom(_quoted(reply.result))
-        case Found():
-            message.status_found.CopyFrom(_found(reply.result))
-        case Refused():
-            message.refused.CopyFrom(_refused(reply.result))
-        case None:
-            raise AssertionError("a reply has a result or a cause")
-        case _:
-            assert_never(reply.result)
-    return message
+def write_decision(into: pb.Decision, operation_id: str, outcome: Outcome) -> None:
+    """Writes the outcome of an operation into an empty message.
+
+    In place, because a message that is built first and put into another one is copied.
+    """
+    into.operation_id = operation_id
+    if isinstance(outcome, Refused):  # of form: no ledger was asked, so it has no time
+        _write_refused(into.refused, outcome)
+        return
+    if outcome.cause is not None:
+        into.undecided.cause = outcome.cause.value  # type: ignore[assignment]
+        into.undecided.remedy = REMEDIES[outcome.cause]
+        return
+    if outcome.effective_at_us:
+        write_time(into.effective_at, outcome.effective_at_us)
+    if isinstance(outcome, Answer):
+        assert outcome.decision is not None
+        _write_booked(into, outcome.decision, outcome.original)
+    else:
+        assert outcome.result is not None
+        _write_told(into, outcome.result)
 
 
-def refusal_to_wire(operation_id: str, refused: Refused) -> pb.Decision:
-    """A refusal of form: no ledger was asked, so it has no time."""
-    return pb.Decision(operation_id=operation_id, refused=_refused(refused))
-
-
-def undecided(operation_id: str, cause: Cause) -> pb.Decision:
-    return pb.Decision(
-        operation_id=operation_id,
-        undecided=pb.Undecided(cause=cause.value, remedy=REMEDIES[cause]),  # type: ignore[arg-type]
-    )
-
-
-def _fill(message: pb.Decision, decision: Decision, original: Answer | None) -> None:
+def _write_booked(into: pb.Decision, decision: Decision, original: Answer | None) -> None:
     match decision:
         case Captured():
-            message.captured.CopyFrom(_captured(decision))
+            _write_captured(into.captured, decision)
         case Refused():
-            message.refused.CopyFrom(_refused(decision))
+            _write_refused(into.refused, decision)
         case Burnt():
-            message.abandoned.abandoned = True
+            into.abandoned.abandoned = True
         case AlreadyDecided():
             assert original is not None
-            message.abandoned.abandoned = False
-            message.abandoned.decision.CopyFrom(answer_to_wire(decision.target_id, original))
+            into.abandoned.abandoned = False
+            write_decision(into.abandoned.decision, decision.target_id, original)
         case Enrolled() | BlockedSet() | Expired():
             # of staff and of time: a till that names such an id learns only who it was about
-            message.identified.member.CopyFrom(_member(decision.member))
+            _write_member(into.identified.member, decision.member)
         case _:
             assert_never(decision)
 
 
-def _captured(decision: Captured) -> pb.Captured:
-    return pb.Captured(
-        member=_member(decision.member),
-        points_earned=decision.points_earned,
-        points_redeemed=decision.points_redeemed,
-        points_redeemed_from_basket=decision.points_redeemed_from_basket,
-        discount_minor=decision.discount_minor,
-        line_discounts=[
-            pb.LineDiscount(line_id=line_id, discount_minor=minor)
-            for line_id, minor in decision.line_discounts
-        ],
-        vat_discounts=[
-            pb.VatDiscount(
-                vat_rate_key=share.vat_rate_key,
-                discount_minor=share.discount_minor,
-                gross_minor=share.gross_minor,
-                gross_after_minor=share.gross_after_minor,
-            )
-            for share in decision.vat_discounts
-        ],
-        receipt_lines=receipt_lines(
+def _write_told(into: pb.Decision, result: Identified | Quoted | Found | Refused) -> None:
+    match result:
+        case Identified():
+            _write_member(into.identified.member, result.member)
+        case Quoted():
+            _write_quoted(into.quoted, result)
+        case Found():
+            _write_found(into.status_found, result)
+        case Refused():
+            _write_refused(into.refused, result)
+        case _:
+            assert_never(result)
+
+
+def _write_captured(into: pb.Captured, decision: Captured) -> None:
+    _write_member(into.member, decision.member)
+    into.points_earned = decision.points_earned
+    into.receipt_lines.extend(
+        receipt_lines(
             version=decision.receipt_version,
             language=decision.member.language,
             points_earned=decision.points_earned,
@@ -119,49 +113,56 @@ def _captured(decision: Captured) -> pb.Captured:
             discount_minor=decision.discount_minor,
             points_after=decision.member.points,
             currency=decision.currency,
-        ),
+        )
     )
+    if not decision.points_redeemed:
+        return
+    into.points_redeemed = decision.points_redeemed
+    into.points_redeemed_from_basket = decision.points_redeemed_from_basket
+    into.discount_minor = decision.discount_minor
+    for line_id, minor in decision.line_discounts:
+        into.line_discounts.add(line_id=line_id, discount_minor=minor)
+    for share in decision.vat_discounts:
+        into.vat_discounts.add(
+            vat_rate_key=share.vat_rate_key,
+            discount_minor=share.discount_minor,
+            gross_minor=share.gross_minor,
+            gross_after_minor=share.gross_after_minor,
+        )
 
 
-def _quoted(result: Quoted) -> pb.Quoted:
+def _write_quoted(into: pb.Quoted, result: Quoted) -> None:
     offer = result.quote
-    return pb.Quoted(
-        member=_member(result.member),
-        points_earned=offer.points_earned,
-        points_redeemable=offer.points_redeemable,
-        discount_minor=offer.discount_minor,
-        points_earned_at_maximum=offer.points_earned_at_maximum,
-        limit=f"LIMIT_{offer.limit.name}",
-        points_minimum=result.programme.redeem_minimum,
-        points_step=result.programme.redeem_step,
-    )
+    _write_member(into.member, result.member)
+    into.points_earned = offer.points_earned
+    into.points_redeemable = offer.points_redeemable
+    into.discount_minor = offer.discount_minor
+    into.points_earned_at_maximum = offer.points_earned_at_maximum
+    into.limit = LIMITS[offer.limit]
+    into.points_minimum = result.programme.redeem_minimum
+    into.points_step = result.programme.redeem_step
 
 
-def _found(found: Found) -> pb.StatusFound:
+def _write_found(into: pb.StatusFound, found: Found) -> None:
     if found.abandoned:
-        return pb.StatusFound(state=pb.StatusFound.STATE_ABANDONED)
-    if found.answer is None:
-        return pb.StatusFound(state=pb.StatusFound.STATE_UNKNOWN)
-    return pb.StatusFound(
-        state=pb.StatusFound.STATE_DECIDED,
-        decision=answer_to_wire(found.operation_id, found.answer),
-    )
+        into.state = pb.StatusFound.STATE_ABANDONED
+    elif found.answer is None:
+        into.state = pb.StatusFound.STATE_UNKNOWN
+    else:
+        into.state = pb.StatusFound.STATE_DECIDED
+        write_decision(into.decision, found.operation_id, found.answer)
 
 
-def _refused(refused: Refused) -> pb.Refused:
-    return pb.Refused(
-        reason=f"REASON_{refused.reason.name}",
-        field=refused.field,
-        remedy=refused.remedy,
-        points_maximum=refused.points_maximum,
-    )
+def _write_refused(into: pb.Refused, refused: Refused) -> None:
+    into.reason = REASONS[refused.reason]
+    into.field = refused.field
+    into.remedy = refused.remedy
+    into.points_maximum = refused.points_maximum
 
 
-def _member(member: Summary) -> pb.MemberSummary:
-    return pb.MemberSummary(
-        member_id=member.member_id,
-        member_version=member.version,
-        points=member.points,
-        available=member.available,
-        language=member.language,
-    )
+def _write_member(into: pb.MemberSummary, member: Summary) -> None:
+    into.member_id = member.member_id
+    into.member_version = member.version
+    into.points = member.points
+    into.available = member.available
+    into.language = member.language

@@ -53,11 +53,16 @@ def request_from_wire(
     """What the operation asks; `currency` is the programme's."""
     if not UUID_FORM.fullmatch(operation.id):
         return _malformed_id("id")
-    kind = operation.WhichOneof("kind")
-    if kind == "capture":
+    try:
         occurred_at_us = (
             operation.occurred_at.ToMicroseconds() if operation.HasField("occurred_at") else None
         )
+    except ValueError:
+        return Refused(
+            Refusal.MALFORMED, "occurred_at", "send a time of the years 1 to 9999, or leave it out"
+        )
+    kind = operation.WhichOneof("kind")
+    if kind == "capture":
         origin = Origin(terminal_id, store_id, "", occurred_at_us)
         return _capture(operation.id, operation.capture, origin, currency)
     if kind == "quote":
@@ -145,7 +150,7 @@ def _abandon(operation: pb.Operation, origin: Origin) -> Abandon | Refused:
     return Abandon(operation.id, fingerprint, origin, target_id)
 
 
-def _basket(message: pb.Basket, path: str, currency: str) -> tuple[Basket, bytes] | Refused:
+def _basket(message: pb.Basket, path: str, currency: str) -> tuple[Basket, str] | Refused:
     """The basket and its line items as stored."""
     if not message.line_items:
         return Refused(Refusal.BASKET_EMPTY, f"{path}.line_items", "send one line item or more")
@@ -170,7 +175,9 @@ def _basket(message: pb.Basket, path: str, currency: str) -> tuple[Basket, bytes
         ]
         for line in message.line_items
     ]
-    refusal = _lines_refusal(rows, path) or _total_refusal(message, rows, path, currency)
+    lines_json = orjson.dumps(rows).decode()
+    refusal = None if _are_plain(rows, lines_json) else _lines_refusal(rows, path)
+    refusal = refusal or _total_refusal(message, rows, path, currency)
     if refusal is not None:
         return refusal
     basket = Basket(
@@ -182,17 +189,44 @@ def _basket(message: pb.Basket, path: str, currency: str) -> tuple[Basket, bytes
         message.total_minor,
         tuple([LineItem(*row) for row in rows]),  # type: ignore[arg-type]
     )
-    return basket, orjson.dumps(rows)
+    return basket, lines_json
+
+
+def _are_plain(rows: Sequence[Sequence[Any]], lines_json: str) -> bool:
+    """Whether a look at all lines together finds nothing to refuse; if not, each is looked at.
+
+    JSON escapes what is no plain character, so one search finds it in any text of any line.
+    """
+    line_ids = {row[0] for row in rows}
+    minors = [row[6] for row in rows]
+    quantities = [row[5] for row in rows]
+    return (
+        "\\" not in lines_json
+        and lines_json.isprintable()
+        and (len(lines_json) <= TEXTS_MAX or max([_texts(row) for row in rows]) <= TEXTS_MAX)
+        and len(line_ids) == len(rows)
+        and "" not in line_ids
+        and min(minors) >= -MINOR_MAX
+        and max(minors) <= MINOR_MAX
+        and min(quantities) >= -MINOR_MAX
+        and max(quantities) <= MINOR_MAX
+    )
+
+
+def _texts(row: Sequence[Any]) -> int:
+    """Characters of all texts of a line together."""
+    line_id, article_number, text, category, brand, _, _, vat_rate_key = row
+    return len(line_id + article_number + text + category + brand + vat_rate_key)
 
 
 def _lines_refusal(rows: Sequence[Sequence[Any]], path: str) -> Refused | None:
     seen: set[str] = set()
     for number, row in enumerate(rows):
-        line_id, article_number, text, category, brand, quantity_milli, total_minor, vat_key = row
-        texts = line_id + article_number + text + category + brand + vat_key
+        line_id, quantity_milli, total_minor = row[0], row[5], row[6]
         at = f"{path}.line_items[{number}]"
-        if not texts.isprintable() or len(texts) > TEXTS_MAX:
-            return _malformed_text(_unprintable(row, at))
+        unprintable = _unprintable(row, at)
+        if unprintable is not None or _texts(row) > TEXTS_MAX:
+            return _malformed_text(unprintable or at)
         if not line_id or line_id in seen:
             return Refused(
                 Refusal.MALFORMED, f"{at}.line_id", "give each line item an id of its own"
@@ -213,14 +247,12 @@ def _lines_refusal(rows: Sequence[Sequence[Any]], path: str) -> Refused | None:
     return None
 
 
-def _unprintable(row: Sequence[Any], at: str) -> str:
-    """Path of the first text of a line that is not printable; of the line if they are only too
-    long together.
-    """
-    for name, value in zip(LINE_FIELDS, row, strict=True):
-        if isinstance(value, str) and not value.isprintable():
+def _unprintable(row: Sequence[Any], at: str) -> str | None:
+    """Path of the first text of a line that is not printable."""
+    for name, field in zip(LINE_FIELDS, row, strict=True):
+        if isinstance(field, str) and not field.isprintable():
             return f"{at}.{name}"
-    return at
+    return None
 
 
 def _total_refusal(
@@ -295,8 +327,8 @@ def _malformed_text(path: str) -> Refused:
     )
 
 
-def _fingerprint(*fields: object, lines: bytes = b"") -> bytes:
-    return sha256(orjson.dumps([FINGERPRINT_VERSION, *fields]) + lines).digest()
+def _fingerprint(*fields: object, lines: str = "") -> bytes:
+    return sha256(orjson.dumps([FINGERPRINT_VERSION, *fields]) + lines.encode()).digest()
 
 
 def command_fingerprint(kind: str, *fields: object) -> bytes:

@@ -22,6 +22,7 @@ from services.loyalty.domain.decision import (
     Refusal,
     Refused,
 )
+from services.loyalty.domain.value import value
 from services.loyalty.draft import DEFERRED, Deferred, Draft, home_of, keys_of
 from services.loyalty.keys import Key, KeyKind, card_key, operation_key
 from services.loyalty.programmes.versions import Programmes
@@ -55,7 +56,7 @@ class Cause(Enum):
     ANSWER_LOST = 4
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """What became of a command: a decision at `effective_at_us`, or a cause why there is none.
 

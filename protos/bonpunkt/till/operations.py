@@ -39,20 +39,21 @@ __all__ = [
 # Exactly so many points, as many as possible, or none.
 Redeem = int | Literal["maximum"] | None
 
+
+def random_uuid7() -> uuid.UUID:
+    """RFC 9562, 5.7: 48 bits of Unix time in milliseconds, then randomness."""
+    time_ms = time.time_ns() // 1_000_000
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    number = time_ms << 80 | random_bits
+    number = number & ~(0xF << 76) | 7 << 76  # version
+    number = number & ~(0b11 << 62) | 0b10 << 62  # variant
+    return uuid.UUID(int=number)
+
+
 try:
     from uuid_utils import uuid7 as _uuid7
-except ImportError:  # the client works without; ids then take a few microseconds more
-
-    def _uuid7() -> uuid.UUID:  # type: ignore[misc]
-        """RFC 9562, 5.7: 48 bits of Unix time in milliseconds, then randomness."""
-        bits = int.from_bytes(os.urandom(10))
-        return uuid.UUID(
-            int=(time.time_ns() // 1_000_000) << 80
-            | 7 << 76
-            | (bits >> 64 & 0xFFF) << 64
-            | 0b10 << 62
-            | bits & (1 << 62) - 1
-        )
+except ImportError:  # the client works without; an id then takes a few microseconds more
+    _uuid7 = random_uuid7  # type: ignore[assignment]
 
 
 def new_id() -> str:

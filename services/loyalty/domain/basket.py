@@ -1,9 +1,9 @@
 """A basket as the till rang it up: values only, validated where they come from the wire."""
 
-from dataclasses import dataclass
+from services.loyalty.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LineItem:
     """One line. `total_minor` is gross, after the till's own discounts; it may be negative."""
 
@@ -17,7 +17,7 @@ class LineItem:
     vat_rate_key: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Basket:
     """What is paid together. `total_minor` is the sum of its lines and never negative."""
 

@@ -5,7 +5,6 @@ once → points to redeem are fixed → what is left to pay earns → transfers 
 this basket earns may pay for this basket.
 """
 
-from dataclasses import replace
 from datetime import date
 
 from services.loyalty.domain import lots
@@ -38,7 +37,7 @@ from services.loyalty.domain.redemption import (
 
 CARD_NOT_ACCEPTED = Refused(
     Refusal.CARD_NOT_ACCEPTED,
-    "card",
+    "capture.card",
     "this card takes no part; check the number, or go on without a card",
 )
 
@@ -137,9 +136,7 @@ def _entry(
     earned_lot = LotMove(expires_on(today, programme.expiry_months), earned)
     with_earned = lots.apply(member.lots, (earned_lot,)) if earned else member.lots
     taken = lots.take(with_earned, redeemed) if redeemed else ()
-    after = replace(
-        member,
-        version=member.version + 1,
+    after = member.changed(
         points=member.points + earned - redeemed,
         lots=lots.apply(with_earned, taken) if taken else with_earned,
     )

@@ -5,7 +5,6 @@ of nothing else (no clock, no deadline, no credential), so that a retry is recog
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from services.loyalty.domain.basket import Basket
@@ -13,6 +12,7 @@ from services.loyalty.domain.discount import VatShare
 from services.loyalty.domain.ledger import Transfer
 from services.loyalty.domain.lots import LotMove
 from services.loyalty.domain.member import Member
+from services.loyalty.domain.value import value
 
 
 class Kind(Enum):
@@ -32,7 +32,7 @@ class Maximum(Enum):
     MAXIMUM = "maximum"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Origin:
     """Who asked: a terminal of a store, or staff or a command line (`actor`). `occurred_at_us` is
     the till's clock.
@@ -44,18 +44,18 @@ class Origin:
     occurred_at_us: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Capture:
     operation_id: str
     fingerprint: bytes
     origin: Origin
     card: str
     basket: Basket
-    lines_json: bytes  # the line items as they are stored; hashed into the journal
+    lines_json: str  # the line items as they are stored; hashed into the journal
     redeem: int | Maximum | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Enrol:
     operation_id: str
     fingerprint: bytes
@@ -65,7 +65,7 @@ class Enrol:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetBlocked:
     operation_id: str
     fingerprint: bytes
@@ -75,7 +75,7 @@ class SetBlocked:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Abandon:
     operation_id: str
     fingerprint: bytes
@@ -114,7 +114,7 @@ class Refusal(Enum):
 JOURNALLED = frozenset({Refusal.EXCEEDS_AVAILABLE})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """Final under its operation id; nothing was booked. `points_maximum`: the most that could be
     redeemed.
@@ -126,7 +126,7 @@ class Refused:
     points_maximum: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Summary:
     """A member's figures as an answer tells them."""
 
@@ -137,7 +137,7 @@ class Summary:
     language: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Captured:
     """`line_discounts` are (line id, minor units) and sum to `discount_minor`, as the VAT shares
     do.
@@ -154,32 +154,32 @@ class Captured:
     receipt_version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Enrolled:
     member: Summary
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Expired:
     member: Summary
     points_expired: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BlockedSet:
     member: Summary
     blocked: bool
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Burnt:
     """The id `target_id` was abandoned before anything was decided under it."""
 
     target_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AlreadyDecided:
     """An abandon came too late: the decision under `target_id` stands."""
 
@@ -189,7 +189,7 @@ class AlreadyDecided:
 Decision = Captured | Enrolled | Expired | BlockedSet | Burnt | AlreadyDecided | Refused
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One journal row to be: everything that a decision changes. `member` is the state after it."""
 

@@ -1,12 +1,12 @@
 """The payment in points as a discount: split over lines and VAT rates, to the last minor unit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.loyalty.domain.basket import Basket
+from services.loyalty.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VatShare:
     """What the discount takes from the lines of one VAT rate."""
 

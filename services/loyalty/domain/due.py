@@ -3,7 +3,6 @@ the idle.
 """
 
 import hashlib
-from dataclasses import replace
 from datetime import date
 from uuid import UUID
 
@@ -33,12 +32,7 @@ def settle_due(member: Member, *, today: date) -> tuple[Member, tuple[Entry, ...
 
 def _expire(member: Member, lot: lots.Lot) -> tuple[Member, Entry]:
     moves = (lots.LotMove(lot.expires_on, -lot.points),)
-    after = replace(
-        member,
-        version=member.version + 1,
-        points=member.points - lot.points,
-        lots=lots.apply(member.lots, moves),
-    )
+    after = member.changed(points=member.points - lot.points, lots=lots.apply(member.lots, moves))
     entry = Entry(
         operation_id=derived_id(member.member_id, f"expire {lot.expires_on} {member.version}"),
         kind=Kind.EXPIRE,

@@ -14,8 +14,10 @@ def rated_weight(basket: Basket, programme: Programme) -> int:
     """
     percent_of = programme.category_percent
     return sum(
-        line.total_minor * percent_of.get(line.category, PERCENT_OF_A_SINGLE_RATE)
-        for line in basket.line_items
+        [
+            line.total_minor * percent_of.get(line.category, PERCENT_OF_A_SINGLE_RATE)
+            for line in basket.line_items
+        ]
     )
 
 

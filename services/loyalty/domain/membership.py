@@ -1,7 +1,5 @@
 """Opening members and blocking them."""
 
-from dataclasses import replace
-
 from services.loyalty.domain.decision import (
     BlockedSet,
     Enrol,
@@ -55,11 +53,7 @@ def set_blocked(member: Member | None, command: SetBlocked) -> Entry | Refused:
     """
     if member is None:
         return Refused(Refusal.MEMBER_UNKNOWN, "member_id", "there is no member with this id")
-    after = replace(
-        member,
-        version=member.version + 1,
-        status=Status.BLOCKED if command.blocked else Status.ACTIVE,
-    )
+    after = member.changed(status=Status.BLOCKED if command.blocked else Status.ACTIVE)
     return Entry(
         operation_id=command.operation_id,
         kind=Kind.BLOCK if command.blocked else Kind.UNBLOCK,

@@ -5,11 +5,11 @@
 is what the basket earns if P points pay for it.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from services.loyalty.domain.earn import points_earned
 from services.loyalty.domain.programme import Programme
+from services.loyalty.domain.value import value
 
 
 class Limit(Enum):
@@ -29,7 +29,7 @@ class RedemptionRefusal(Enum):
     EXCEEDS_AVAILABLE = "exceeds_available"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Quote:
     """What a till may offer for the basket so far."""
 

@@ -1,13 +1,13 @@
 """Every version of the programme, and which one was in force when."""
 
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from services.loyalty.domain.programme import Programme
+from services.loyalty.domain.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Moment:
     """When a batch is decided: `now_us` UTC, `today` in the programme's time zone, and the rules
     then in force.
