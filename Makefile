@@ -1,0 +1,48 @@
+# Every target brings what it needs into .venv; nothing is written outside this folder except Debian
+# packages, and those only for root. PYTHON chooses the Python to build .venv with.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Further words for `bonpunkt up --demo`, such as ARGS="--baskets 1000 --once".
+ARGS ?=
+
+.PHONY: run dev test test-long check bench protos clean-data
+
+# Everything on this machine, with recorded baskets at simulated tills, until Ctrl-C.
+run: .venv/.run-stamp
+	@$(BIN)/bonpunkt up --demo $(ARGS)
+
+dev: .venv/.dev-stamp
+
+test: dev
+	@$(BIN)/python -m tests.run
+
+test-long: dev
+	@$(BIN)/python -m tests.run --long
+
+# Form, types, and the contract: style, what the last release understands, freshness of the stubs.
+check: dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/buf lint protos
+	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/buf breaking protos --against protos/released.binpb
+	$(BIN)/python -m pytest -q tests/architecture
+
+bench: dev
+	@$(BIN)/python -m loadtests.bench
+
+# Writes the Python stubs beside the contract anew.
+protos: dev
+	protos/generate
+
+# The demo begins anew, with the first recorded basket.
+clean-data:
+	@.ci/clean-data
+
+.venv/.run-stamp: pyproject.toml requirements/run.txt .ci/venv
+	@PYTHON="$(PYTHON)" .ci/venv run
+
+.venv/.dev-stamp: pyproject.toml requirements/dev.txt .ci/venv
+	@PYTHON="$(PYTHON)" .ci/venv dev

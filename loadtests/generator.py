@@ -1,0 +1,127 @@
+"""A lean load generator: many tills, each with one message in flight, in one asyncio process.
+
+It sends what was serialised in advance and looks only at the kind of each decision. It shares the
+machine with what it measures, so every microsecond it saves is one that the service can use.
+"""
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import grpc
+import uuid_utils.compat as uuids
+
+from bonpunkt.till.v1 import till_pb2 as pb
+from loadtests.recorded import Frame
+from services.runtime.grpc import Metadata, channel
+
+OPEN = "/bonpunkt.till.v1.TillService/Open"
+Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, pb.OpenResponse]"
+CHANNELS = 8  # connections that the tills share, as those of a store share one
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one run. Latencies are those of whole messages, in seconds."""
+
+    seconds: float = 0.0
+    captured: int = 0
+    others: Counter[str] = field(default_factory=Counter)  # refusals by reason, undecided by cause
+    latencies_s: list[float] = field(default_factory=list)
+
+    @property
+    def per_s(self) -> float:
+        """Captures a second."""
+        return self.captured / self.seconds
+
+    @property
+    def refused_share(self) -> float:
+        """The share of operations that were not captured."""
+        others = self.others.total()
+        return others / (others + self.captured)
+
+    def percentile_ms(self, share: float) -> float:
+        """The latency that `share` of the messages did not exceed, by nearest rank."""
+        ordered = sorted(self.latencies_s)
+        return ordered[math.ceil(share * len(ordered)) - 1] * 1000
+
+
+@asynccontextmanager
+async def connected(target: str, tills: Sequence[Metadata]) -> AsyncIterator[list[Call]]:
+    """A stream for each till, known to the gateway; `tills` are what each shows about itself."""
+    channels = [channel(target) for _ in range(min(CHANNELS, len(tills)))]
+    try:
+        calls: list[Call] = [
+            channels[number % len(channels)].stream_stream(
+                OPEN, response_deserializer=pb.OpenResponse.FromString
+            )(metadata=metadata)
+            for number, metadata in enumerate(tills)
+        ]
+        await asyncio.gather(*(_greet(call) for call in calls))
+        yield calls
+        await asyncio.gather(*(call.done_writing() for call in calls))
+    finally:
+        await asyncio.gather(*(each.close() for each in channels))
+
+
+async def drive(calls: Sequence[Call], frames: Iterable[Frame]) -> Outcome:
+    """Sends all frames through the tills' streams and waits for every decision.
+
+    Each till has one frame in flight; a till that is free takes the next.
+    """
+    outcome = Outcome()
+    remaining = iter(frames)
+    begun = time.perf_counter()
+    await asyncio.gather(*(_till(call, remaining, outcome) for call in calls))
+    outcome.seconds = time.perf_counter() - begun
+    return outcome
+
+
+async def _greet(call: Call) -> None:
+    """A question that costs nothing; its answer shows that the till is connected and known."""
+    never_was = pb.Status(operation_id=str(uuids.uuid7()))
+    question = pb.OpenRequest(
+        operations=[pb.Operation(id=str(uuids.uuid7()), status=never_was)]
+    ).SerializeToString()
+    await call.write(question)
+    await _read(call)
+
+
+async def _till(call: Call, remaining: Iterator[Frame], outcome: Outcome) -> None:
+    clock = time.perf_counter
+    for frame in remaining:
+        begun = clock()
+        await call.write(frame.request)
+        awaited = frame.operations
+        while awaited > 0:
+            response = await _read(call)
+            awaited -= len(response.decisions)
+            _count(response, outcome)
+        outcome.latencies_s.append(clock() - begun)
+
+
+async def _read(call: Call) -> pb.OpenResponse:
+    """The next message; raises ConnectionError with the gateway's reason if there is none."""
+    response = await call.read()
+    if response is grpc.aio.EOF:
+        raise ConnectionError(f"the gateway ended a stream: {await call.details()}")
+    assert isinstance(response, pb.OpenResponse)
+    return response
+
+
+def _count(response: pb.OpenResponse, outcome: Outcome) -> None:
+    for decision in response.decisions:
+        kind = decision.WhichOneof("result")
+        if kind == "captured":
+            outcome.captured += 1
+        elif kind == "refused":
+            outcome.others[pb.Reason.Name(decision.refused.reason)] += 1
+        elif kind == "undecided":
+            outcome.others[pb.Undecided.Cause.Name(decision.undecided.cause)] += 1
+        else:
+            outcome.others[str(kind)] += 1
