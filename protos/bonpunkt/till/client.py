@@ -213,16 +213,16 @@ class Till:
             except TillError as fault:
                 faults.append(fault)
             else:
-                found = decision.status_found
-                if found.state == StatusFound.STATE_DECIDED:
-                    return found.decision
-                if attempt is not operation and not decision.HasField("undecided"):
+                if decision.HasField("undecided"):
+                    if decision.undecided.cause == Undecided.CAUSE_ANSWER_LOST:
+                        attempt = build.status(operation.id, timeout_ms=self._timeout_ms)
+                elif attempt is operation:
+                    return decision
+                elif decision.status_found.state == StatusFound.STATE_DECIDED:
+                    return decision.status_found.decision
+                else:
                     attempt = operation
                     continue  # nothing is booked under this id so far: send it at once
-                if not decision.HasField("undecided"):
-                    return decision
-                if decision.undecided.cause == Undecided.CAUSE_ANSWER_LOST:
-                    attempt = build.status(operation.id, timeout_ms=self._timeout_ms)
             left_s = until_s - loop.time()
             if left_s <= 0:
                 return None

@@ -1,0 +1,1 @@
+"""The gateway: the tills' connections, their identity and limits, and the one stream to loyalty."""

@@ -1,0 +1,199 @@
+"""Operations between a till's message and its answer: limits, deadlines, tokens, frames.
+
+Pure but for the messages: no I/O, no clock. `now_ms` is an argument, milliseconds of a monotonic
+clock.
+
+An operation is *queued* until a frame takes it and *written* from then on. Which of the two it was
+when its time ran out, or when loyalty went away, is all the difference to a till: a queued one was
+certainly never decided, of a written one only loyalty knows.
+
+There is no timer and no task for each operation. Deadlines lie in a wheel of 10 ms ticks that one
+caller turns, so that an answer may fall due up to 10 ms late.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bonpunkt.loyalty.v1 import ledger_pb2
+from bonpunkt.till.v1 import till_pb2 as pb
+from services.pos_gateway.terminals import Terminal
+
+FRAME_OPERATIONS_MAX = 512
+FRAME_BYTES_MAX = 4 << 20
+TICK_MS = 10
+TIMEOUT_DEFAULT_MS = 5_000
+TIMEOUT_MAX_MS = 60_000
+
+Answer = Callable[[pb.Decision], None]
+Cause = pb.Undecided.Cause
+
+_REMEDIES: dict[Cause, str] = {
+    pb.Undecided.CAUSE_OVERLOADED: "too much is under way; repeat later under the same id",
+    pb.Undecided.CAUSE_UNAVAILABLE: "the ledger cannot be reached; repeat later under the same id",
+    pb.Undecided.CAUSE_EXPIRED: (
+        "its time was over before its turn came; repeat under the same id, or abandon it"
+    ),
+    pb.Undecided.CAUSE_ANSWER_LOST: (
+        "it may have been booked; ask Status, repeat under the same id, or abandon it"
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much may be in flight at once; what comes on top is answered CAUSE_OVERLOADED."""
+
+    operations_max: int = 8192
+    terminal_operations_max: int = 1024
+    queued_bytes_max: int = 64 << 20  # written operations are in loyalty's hands, not in our memory
+
+
+@dataclass(slots=True)
+class _Slot:
+    token: int
+    operation_id: str
+    terminal: Terminal
+    operation: pb.Operation | None  # let go when written
+    size_bytes: int
+    due_ms: int
+    answer: Answer
+
+
+def undecided(operation_id: str, cause: Cause) -> pb.Decision:
+    return pb.Decision(
+        operation_id=operation_id,
+        undecided=pb.Undecided(cause=cause, remedy=_REMEDIES[cause]),
+    )
+
+
+class InFlight:
+    """Every operation that was accepted and is not answered yet; each is answered exactly once."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._queued: OrderedDict[int, _Slot] = OrderedDict()
+        self._queued_bytes = 0
+        self._written: dict[int, _Slot] = {}
+        self._by_terminal: dict[str, int] = {}
+        self._wheel: dict[int, dict[int, _Slot]] = {}
+        self._swept_tick = 0
+        self._last_token = 0
+
+    def __len__(self) -> int:
+        return len(self._queued) + len(self._written)
+
+    @property
+    def queued(self) -> int:
+        return len(self._queued)
+
+    def accept(
+        self, operation: pb.Operation, *, terminal: Terminal, answer: Answer, now_ms: int
+    ) -> None:
+        """Queues the operation, or answers at once that there is no room for it."""
+        limits = self._limits
+        of_terminal = self._by_terminal.get(terminal.terminal_id, 0)
+        size_bytes = operation.ByteSize()
+        if (
+            len(self) >= limits.operations_max
+            or of_terminal >= limits.terminal_operations_max
+            or self._queued_bytes + size_bytes > limits.queued_bytes_max
+        ):
+            answer(undecided(operation.id, pb.Undecided.CAUSE_OVERLOADED))
+            return
+        timeout_ms = min(operation.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
+        self._last_token = token = self._last_token + 1
+        slot = _Slot(
+            token, operation.id, terminal, operation, size_bytes, now_ms + timeout_ms, answer
+        )
+        if not self._wheel:
+            self._swept_tick = now_ms // TICK_MS
+        self._queued[token] = slot
+        self._queued_bytes += size_bytes
+        self._by_terminal[terminal.terminal_id] = of_terminal + 1
+        self._wheel.setdefault(_tick(slot), {})[token] = slot
+
+    def next_frame(self, *, now_ms: int) -> ledger_pb2.CommitRequest | None:
+        """The oldest queued operations, as many as fit a frame; from now on they count as written.
+
+        Each carries as `timeout_ms` what is left of it; one with nothing left expires here.
+        """
+        frame = ledger_pb2.CommitRequest()
+        add = frame.operations.add
+        count = frame_bytes = 0
+        while self._queued and count < FRAME_OPERATIONS_MAX:
+            token, slot = next(iter(self._queued.items()))
+            frame_bytes += slot.size_bytes
+            if count and frame_bytes > FRAME_BYTES_MAX:
+                break
+            left_ms = slot.due_ms - now_ms
+            if left_ms <= 0:
+                self._end(slot, undecided(slot.operation_id, pb.Undecided.CAUSE_EXPIRED))
+                continue
+            assert slot.operation is not None, "a queued operation still has its message"
+            entry = add()
+            entry.token = token
+            entry.terminal_id = slot.terminal.terminal_id
+            entry.store_id = slot.terminal.store_id
+            entry.operation.CopyFrom(slot.operation)
+            entry.operation.timeout_ms = left_ms
+            count += 1
+            del self._queued[token]
+            self._queued_bytes -= slot.size_bytes
+            slot.operation = None
+            self._written[token] = slot
+        return frame if count else None
+
+    def decided(self, token: int, decision: pb.Decision) -> None:
+        """Loyalty's answer; one that nobody waits for any more, or that comes twice, is dropped."""
+        slot = self._written.get(token)
+        if slot is not None:
+            self._end(slot, decision)
+
+    def expire(self, *, now_ms: int) -> None:
+        """Answers every operation whose time is over."""
+        tick_now = now_ms // TICK_MS
+        if not self._wheel:
+            return
+        for tick in range(self._swept_tick, tick_now):
+            for slot in list(self._wheel.get(tick, {}).values()):
+                self._end(slot, undecided(slot.operation_id, self._cause_of_expiry(slot)))
+        self._swept_tick = max(self._swept_tick, tick_now)
+
+    def lose_written(self) -> None:
+        """The stream broke: no answer will come to what was written on it."""
+        for slot in list(self._written.values()):
+            self._end(slot, undecided(slot.operation_id, pb.Undecided.CAUSE_ANSWER_LOST))
+
+    def refuse_queued(self) -> None:
+        """Loyalty stays away: what was not written is not kept waiting."""
+        for slot in list(self._queued.values()):
+            self._end(slot, undecided(slot.operation_id, pb.Undecided.CAUSE_UNAVAILABLE))
+
+    def _cause_of_expiry(self, slot: _Slot) -> Cause:
+        if slot.token in self._queued:
+            return pb.Undecided.CAUSE_EXPIRED
+        return pb.Undecided.CAUSE_ANSWER_LOST
+
+    def _end(self, slot: _Slot, decision: pb.Decision) -> None:
+        """Forgets the operation everywhere, then answers it."""
+        token = slot.token
+        if self._written.pop(token, None) is None:
+            del self._queued[token]
+            self._queued_bytes -= slot.size_bytes
+        tick = _tick(slot)
+        of_tick = self._wheel[tick]
+        del of_tick[token]
+        if not of_tick:
+            del self._wheel[tick]
+        terminal_id = slot.terminal.terminal_id
+        left = self._by_terminal[terminal_id] - 1
+        if left:
+            self._by_terminal[terminal_id] = left
+        else:
+            del self._by_terminal[terminal_id]
+        slot.answer(decision)
+
+
+def _tick(slot: _Slot) -> int:
+    return slot.due_ms // TICK_MS

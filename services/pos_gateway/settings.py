@@ -1,0 +1,45 @@
+"""The gateway's settings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from environs import Env
+from marshmallow.validate import Range
+
+from services.pos_gateway.inflight import Limits
+from services.runtime.settings import default_var, service_token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    listen: str
+    loyalty: str
+    service_token: str
+    terminals_path: Path
+    limits: Limits
+    till_decisions_max: int
+    grace_ms: int
+
+
+def read(env: Env) -> Settings:
+    """From `GATEWAY_*`, `BONPUNKT_DATA` and `BONPUNKT_SERVICE_TOKEN_FILE`."""
+    at_least_one = Range(min=1)
+    limits = Limits(
+        operations_max=env.int("GATEWAY_OPERATIONS_MAX", 8192, validate=at_least_one),
+        terminal_operations_max=env.int(
+            "GATEWAY_TERMINAL_OPERATIONS_MAX", 1024, validate=at_least_one
+        ),
+        queued_bytes_max=env.int("GATEWAY_QUEUED_BYTES_MAX", 64 << 20, validate=Range(min=1 << 20)),
+    )
+    return Settings(
+        listen=env.str("GATEWAY_LISTEN", "127.0.0.1:7701"),
+        loyalty=env.str("GATEWAY_LOYALTY", "127.0.0.1:7702"),
+        service_token=service_token(env),
+        terminals_path=default_var("gateway", "terminals.json"),
+        limits=limits,
+        # Decisions that wait for one till to read them; beyond it the stream is dropped. Above what
+        # a terminal may have in flight, so that no till that reads can meet it.
+        till_decisions_max=env.int("GATEWAY_TILL_DECISIONS_MAX", 4096, validate=at_least_one),
+        # How long operations wait for loyalty to come back, before CAUSE_UNAVAILABLE.
+        grace_ms=env.int("GATEWAY_GRACE_MS", 500, validate=Range(min=0, max=60_000)),
+    )

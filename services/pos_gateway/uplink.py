@@ -1,0 +1,173 @@
+"""The one shared stream to loyalty, over which the operations of all tills go.
+
+Frames form by themselves: while one is being written, what arrives is collected, and when the write
+returns, everything collected is the next frame. An idle stream writes at once.
+
+When loyalty goes away, what was written is answered CAUSE_ANSWER_LOST at once. What is still
+queued, and what arrives, waits out a short grace in case loyalty is back in a moment; when the
+grace is over it is answered CAUSE_UNAVAILABLE, and so is everything that arrives until the next
+stream stands.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+
+import grpc
+
+from bonpunkt.loyalty.v1 import ledger_pb2, ledger_pb2_grpc
+from bonpunkt.till.v1 import till_pb2 as pb
+from services.pos_gateway.inflight import TICK_MS, Answer, InFlight, undecided
+from services.pos_gateway.terminals import Terminal
+from services.runtime import logs
+from services.runtime.grpc import bearer
+
+PAUSE_MIN_S = 0.05
+PAUSE_MAX_S = 1.0
+STEADY_S = 1.0  # a stream that lived so long was a good one: the next pause is short again
+
+log = logs.logger(__name__)
+
+
+class _HungUpError(Exception):
+    """Loyalty closed the stream."""
+
+
+class Uplink:
+    """Sends operations to loyalty and brings the decisions back."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        token: str,
+        in_flight: InFlight,
+        grace_s: float,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._channel = channel
+        self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
+        self._metadata = bearer(token)
+        self._in_flight = in_flight
+        self._grace_s = grace_s
+        self._jitter = jitter
+        self._arrived = asyncio.Event()
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._grace_timer: asyncio.TimerHandle | None = None
+        self._unavailable = False
+
+    def submit(self, operation: pb.Operation, *, terminal: Terminal, answer: Answer) -> None:
+        """Takes the operation on its way; `answer` is called once, perhaps before this returns.
+
+        The operation is answered within its own `timeout_ms`, whatever becomes of loyalty.
+        """
+        if self._unavailable:
+            answer(undecided(operation.id, pb.Undecided.CAUSE_UNAVAILABLE))
+            return
+        self._in_flight.accept(operation, terminal=terminal, answer=answer, now_ms=_now_ms())
+        self._arrived.set()
+        if self._sweep_timer is None:
+            self._sweep_later()
+
+    async def run(self) -> None:
+        """Holds the stream, and opens it again whenever it ends. Runs until cancelled."""
+        loop = asyncio.get_running_loop()
+        self._start_grace()
+        pause_s = PAUSE_MIN_S
+        try:
+            while True:
+                opened_at_s = loop.time()
+                try:
+                    await self._hold_stream()
+                except* (grpc.aio.AioRpcError, asyncio.InvalidStateError, _HungUpError) as group:
+                    log.warning("the stream to loyalty ended", why=_words(group))
+                if loop.time() - opened_at_s >= STEADY_S:
+                    pause_s = PAUSE_MIN_S
+                await asyncio.sleep(pause_s * (0.5 + self._jitter() / 2))
+                pause_s = min(pause_s * 2, PAUSE_MAX_S)
+        finally:
+            self._cancel_timers()
+
+    async def _hold_stream(self) -> None:
+        """One stream, from its opening to its end, which is an exception."""
+        await self._channel.channel_ready()
+        call = self._stub.Commit(metadata=self._metadata)
+        try:
+            await call.wait_for_connection()
+            self._end_grace()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._read(call))
+                group.create_task(self._write(call))
+        finally:
+            call.cancel()
+            self._start_grace()
+            self._in_flight.lose_written()
+
+    async def _write(self, call: "_CommitCall") -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while (frame := self._in_flight.next_frame(now_ms=_now_ms())) is not None:
+                await call.write(frame)
+
+    async def _read(self, call: "_CommitCall") -> None:
+        decided = self._in_flight.decided
+        while True:
+            response = await call.read()
+            if response is grpc.aio.EOF:
+                raise _HungUpError
+            assert isinstance(response, ledger_pb2.CommitResponse)
+            for entry in response.decisions:
+                decided(entry.token, entry.decision)
+
+    def _sweep_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._sweep_timer = loop.call_later(TICK_MS / 1000, self._sweep)
+
+    def _sweep(self) -> None:
+        self._in_flight.expire(now_ms=_now_ms())
+        self._sweep_timer = None
+        if self._in_flight:
+            self._sweep_later()
+
+    def _start_grace(self) -> None:
+        if self._grace_timer is None and not self._unavailable:
+            loop = asyncio.get_running_loop()
+            self._grace_timer = loop.call_later(self._grace_s, self._grace_is_over)
+
+    def _grace_is_over(self) -> None:
+        self._grace_timer = None
+        self._unavailable = True
+        log.error("loyalty cannot be reached", operations_turned_away=self._in_flight.queued)
+        self._in_flight.refuse_queued()
+
+    def _end_grace(self) -> None:
+        if self._grace_timer is not None:
+            self._grace_timer.cancel()
+            self._grace_timer = None
+        self._unavailable = False
+        self._arrived.set()  # what waited out the gap goes first
+        log.info("the stream to loyalty stands")
+
+    def _cancel_timers(self) -> None:
+        for timer in (self._grace_timer, self._sweep_timer):
+            if timer is not None:
+                timer.cancel()
+
+
+_CommitCall = grpc.aio.StreamStreamCall[ledger_pb2.CommitRequest, ledger_pb2.CommitResponse]
+
+
+def _now_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+def _words(group: BaseExceptionGroup[BaseException]) -> str:
+    """The first cause, in a line for the log."""
+    first = group.exceptions[0]
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    if isinstance(first, grpc.aio.AioRpcError):
+        return f"{first.code().name}: {first.details()}"
+    return str(first) or (type(first).__doc__ or type(first).__name__)

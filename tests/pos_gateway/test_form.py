@@ -1,0 +1,59 @@
+import pytest
+
+from bonpunkt.till.v1 import till_pb2 as pb
+from services.pos_gateway import form
+
+WELL_FORMED = "0192f3c4-0000-7000-8000-0000000000ff"
+
+
+@pytest.mark.parametrize("count", [1, 256])
+def test_a_message_carries_1_to_256_operations(count: int) -> None:
+    assert form.wrong_count(count) is None
+
+
+@pytest.mark.parametrize("count", [0, 257])
+def test_a_wrong_count_is_named_with_field_and_bound(count: int) -> None:
+    words = form.wrong_count(count)
+
+    assert words == f"operations: 1 to 256 a message, got {count}"
+
+
+def test_a_well_formed_operation_is_not_refused() -> None:
+    operation = pb.Operation(id=WELL_FORMED, status=pb.Status())
+
+    assert form.refusal(operation, index=0) is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "",
+        "7",
+        WELL_FORMED[:-1],
+        WELL_FORMED + "0",
+        WELL_FORMED.upper(),
+        WELL_FORMED.replace("-", ""),
+        WELL_FORMED.replace("-", "_"),
+        f"{{{WELL_FORMED}}}",
+        WELL_FORMED + "\n",
+        "０192f3c4-0000-7000-8000-0000000000ff",
+    ],
+)
+def test_an_id_is_a_uuid_in_canonical_text_form(given: str) -> None:
+    """Also the refusal carries the id as it was given, so that the till finds its operation."""
+    decision = form.refusal(pb.Operation(id=given, status=pb.Status()), index=3)
+
+    assert decision is not None
+    assert decision.operation_id == given
+    assert decision.refused.reason == pb.REASON_MALFORMED_ID
+    assert decision.refused.field == "operations[3].id"
+    assert decision.refused.remedy
+
+
+def test_an_operation_without_a_kind_is_refused() -> None:
+    decision = form.refusal(pb.Operation(id=WELL_FORMED), index=255)
+
+    assert decision is not None
+    assert decision.operation_id == WELL_FORMED
+    assert decision.refused.reason == pb.REASON_MALFORMED
+    assert decision.refused.field == "operations[255].kind"
