@@ -18,23 +18,20 @@ def wrong_count(operations: int) -> str | None:
     return f"operations: 1 to {OPERATIONS_MAX} a message, got {operations}"
 
 
-def refusal(operation: pb.Operation, *, index: int) -> pb.Decision | None:
-    """The answer to an ill-formed operation, under the id as given; None if it is well-formed.
-
-    `index` is the operation's place in its message.
-    """
+def refusal(operation: pb.Operation) -> pb.Decision | None:
+    """The answer to an ill-formed operation, under the id as given; None if it is well-formed."""
     if _UUID.fullmatch(operation.id) is None:
         return _refused(
             operation.id,
             pb.REASON_MALFORMED_ID,
-            field=f"operations[{index}].id",
+            field="id",
             remedy="an id is a UUID in canonical text form: 36 characters, lower case",
         )
     if operation.WhichOneof("kind") is None:
         return _refused(
             operation.id,
             pb.REASON_MALFORMED,
-            field=f"operations[{index}].kind",
+            field="kind",
             remedy="set one of identify, quote, capture, status, abandon",
         )
     return None

@@ -157,8 +157,8 @@ class Stream:
         if wrong is not None:
             return End(grpc.StatusCode.INVALID_ARGUMENT, wrong)
         self._unanswered += len(request.operations)
-        for index, operation in enumerate(request.operations):
-            refused = form.refusal(operation, index=index)
+        for operation in request.operations:
+            refused = form.refusal(operation)
             if refused is not None:
                 self._answer(refused)
             else:

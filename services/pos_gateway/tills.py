@@ -78,7 +78,7 @@ class Tills:
         answers = _Answers(len(operations))
         for index, operation in enumerate(operations):
             answer = partial(answers.put, index)
-            refused = form.refusal(operation, index=index)
+            refused = form.refusal(operation)
             if refused is not None:
                 answer(refused)
             else:

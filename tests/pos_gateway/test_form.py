@@ -21,7 +21,7 @@ def test_a_wrong_count_is_named_with_field_and_bound(count: int) -> None:
 def test_a_well_formed_operation_is_not_refused() -> None:
     operation = pb.Operation(id=WELL_FORMED, status=pb.Status())
 
-    assert form.refusal(operation, index=0) is None
+    assert form.refusal(operation) is None
 
 
 @pytest.mark.parametrize(
@@ -41,17 +41,17 @@ def test_a_well_formed_operation_is_not_refused() -> None:
 )
 def test_an_id_is_a_uuid_in_canonical_text_form(given: str) -> None:
     """Also the refusal carries the id as it was given, so that the till finds its operation."""
-    decision = form.refusal(pb.Operation(id=given, status=pb.Status()), index=3)
+    decision = form.refusal(pb.Operation(id=given, status=pb.Status()))
 
     assert decision is not None
     assert decision.operation_id == given
     assert decision.refused.reason == pb.REASON_MALFORMED_ID
-    assert decision.refused.field == "operations[3].id"
+    assert decision.refused.field == "id"
     assert decision.refused.remedy
 
 
 def test_an_operation_without_a_kind_is_refused() -> None:
-    decision = form.refusal(pb.Operation(id=WELL_FORMED), index=255)
+    decision = form.refusal(pb.Operation(id=WELL_FORMED))
 
     assert decision is not None
     assert decision.operation_id == WELL_FORMED
