@@ -20,6 +20,7 @@ from services.loyalty.ledger_service import LedgerServicer
 from services.loyalty.member_service import MemberServicer
 from services.loyalty.migrations import migrate
 from services.loyalty.office.actors import Actors
+from services.loyalty.office.instants import micros
 from services.loyalty.office.staff import StaffServicer
 from services.loyalty.office.terminals import TerminalsChanged, TerminalServicer
 from services.loyalty.programmes.document import ProgrammeError
@@ -54,7 +55,7 @@ async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as closing:
         store = await open_store(settings.database_url)
         closing.push_async_callback(store.close)
-        clock: Clock = RecordedClock() if settings.recorded_clock else SystemClock()
+        clock: Clock = _clock(settings)
         if settings.migrate_at_start:
             await migrate(store.engine)
         installation = await open_installation(store.engine)
@@ -85,6 +86,12 @@ async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
         quotes.stop()
         await asyncio.gather(*working)
         log.info("loyalty stopped")
+
+
+def _clock(settings: LoyaltySettings) -> Clock:
+    if settings.recorded_clock_begins is None:
+        return SystemClock()
+    return RecordedClock(begins_at_us=micros(settings.recorded_clock_begins))
 
 
 def _add_office(

@@ -25,12 +25,12 @@ class SystemClock:
 
 
 class RecordedClock:
-    """The latest time that any operation carried, so that a year of recordings can be lived
+    """The latest time that any capture carried, so that a year of recordings can be lived
     through in minutes.
     """
 
-    def __init__(self) -> None:
-        self._now_us = 0
+    def __init__(self, *, begins_at_us: int = 0) -> None:
+        self._now_us = begins_at_us
 
     def now_us(self) -> int:
         return self._now_us

@@ -101,7 +101,7 @@ class Draft:
         self._buckets = buckets
         self._members = dict(members)
         self._owners = owners
-        self.targets = targets
+        self._targets = targets
         self._known = set(members)
         self._touched: dict[str, int] = {}
         self._taken: set[Key] = set()
@@ -137,6 +137,14 @@ class Draft:
             self._batch.baskets.append(basket)
         self._take(keys, place, command)
         return entry.decision
+
+    def found_by(self, command: Command) -> Decided | None:
+        """The row that an abandon found under the id that it names; it leaves none of its own
+        then.
+        """
+        if not isinstance(command, Abandon):
+            return None
+        return self._targets.get(operation_key(command.target_id))
 
     def rows(self) -> Batch:
         """Everything drafted, ready to be written."""
@@ -179,10 +187,10 @@ class Draft:
                 return self._abandoned(command)
 
     def _abandoned(self, command: Abandon) -> Entry | Decision:
-        found = self.targets.get(operation_key(command.target_id))
-        if found is not None and found.kind != Kind.ABANDON.value:
+        found = self.found_by(command)
+        if found is not None and found.operation_id == command.target_id:
             return AlreadyDecided(command.target_id)
-        if found is not None:
+        if found is not None:  # the row of another abandon
             return Burnt(command.target_id)
         return Entry(
             operation_id=command.operation_id,

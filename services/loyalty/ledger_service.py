@@ -54,12 +54,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             return
         timeout_ms = min(operation.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
         deadline_s = asyncio.get_running_loop().time() + timeout_ms / 1000
-        if operation.HasField("occurred_at"):
-            self._clock.observe(operation.occurred_at.ToMicroseconds())
 
         def answered(outcome: Answer | Reply) -> None:
             answers.give(token, operation_id, outcome)
 
+        if isinstance(request, Capture) and request.origin.occurred_at_us is not None:
+            self._clock.observe(request.origin.occurred_at_us)
         if isinstance(request, Capture | Abandon):
             self._writer.submit(Item(request, deadline_s, answered))
         elif isinstance(request, Identify | QuoteBasket | AskStatus):

@@ -1,9 +1,10 @@
 """Settings of loyalty. docs/settings.md has the table."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from environs import Env, EnvValidationError
+from environs import Env, EnvValidationError, validate
 
 from services.runtime.settings import default_var, service_token
 
@@ -16,28 +17,19 @@ class LoyaltySettings:
     database_url: str
     programme: Path
     service_token: str
-    recorded_clock: bool
+    recorded_clock_begins: datetime | None  # None: the machine's clock
     migrate_at_start: bool
     log_level: str
 
 
 def read(env: Env) -> LoyaltySettings:
     """From the environment; all errors are told at once by `services.runtime.settings.load`."""
-    clock = env.str("LOYALTY_CLOCK", "system")
-    demo = env.bool("LOYALTY_DEMO", False)
-    if clock not in ("system", "recorded"):
-        raise EnvValidationError("clock", {"LOYALTY_CLOCK": ['has to be "system" or "recorded"']})
-    if clock == "recorded" and not demo:
-        raise EnvValidationError(
-            "clock",
-            {"LOYALTY_CLOCK": ["the recorded clock is for the demo; it needs LOYALTY_DEMO=true"]},
-        )
     return LoyaltySettings(
         listen=env.str("LOYALTY_LISTEN", "127.0.0.1:7702"),
         database_url=database_url(env),
         programme=env.path("LOYALTY_PROGRAMME", DEMO_PROGRAMME),
         service_token=service_token(env),
-        recorded_clock=clock == "recorded",
+        recorded_clock_begins=_recorded_clock_begins(env),
         migrate_at_start=env.bool("LOYALTY_MIGRATE_AT_START", True),
         log_level=env.str("LOYALTY_LOG_LEVEL", "INFO"),
     )
@@ -48,3 +40,19 @@ def database_url(env: Env) -> str:
     otherwise.
     """
     return env.str("LOYALTY_DATABASE_URL", f"sqlite:///{default_var('loyalty.sqlite').absolute()}")
+
+
+def _recorded_clock_begins(env: Env) -> datetime | None:
+    """When the recorded clock begins; None for the machine's clock."""
+    clock = env.str("LOYALTY_CLOCK", "system", validate=validate.OneOf(["system", "recorded"]))
+    demo = env.bool("LOYALTY_DEMO", False)
+    begins = env.datetime("LOYALTY_CLOCK_BEGINS", datetime(1970, 1, 1, tzinfo=UTC))
+    if clock != "recorded":
+        return None
+    if not demo:
+        words = "the recorded clock is for the demo; it needs LOYALTY_DEMO=true"
+        raise EnvValidationError("clock", {"LOYALTY_CLOCK": [words]})
+    if begins.tzinfo is None:
+        words = "send a time with its zone, such as 2017-01-01T00:00:00Z"
+        raise EnvValidationError("clock", {"LOYALTY_CLOCK_BEGINS": [words]})
+    return begins

@@ -261,10 +261,10 @@ class SqliteStore:
         await self._writer.run(lambda raw: raw.execute("BEGIN IMMEDIATE") and None)
         try:
             yield _Transaction(self._writer)
-        except BaseException:
+            await self._writer.run(lambda raw: raw.execute("COMMIT") and None)
+        except BaseException:  # a COMMIT that failed (a full disk) may leave the transaction open
             await self._writer.run(lambda raw: raw.rollback())
             raise
-        await self._writer.run(lambda raw: raw.execute("COMMIT") and None)
 
     async def close(self) -> None:
         self._writer.close()

@@ -192,23 +192,26 @@ class Writer:
         of the queue.
         """
         answers: list[tuple[Item, Decision]] = []
+        late: list[Item] = []
         async with self._store.writing() as transaction:
             draft, now_us = await self._draft(transaction, items)
-            later = self._decide(items, draft, answers)
-            found = await self._keys_before_refusal(transaction, answers)
+            later = self._decide(items, draft, answers, late)
+            found = await self._decided_before(transaction, draft, answers)
             rows = draft.rows()
             if rows.journal:
                 for item, _ in answers:
                     item.maybe_committed = True
                 await transaction.append(rows)
         self._queue.extendleft(reversed(later))
+        for item in late:
+            item.reply(_too_late(item))
         for item, decision in answers:
-            before = found.get(operation_key(item.command.operation_id))
+            before = found.get(operation_key(item.command.operation_id)) if found else None
+            target = draft.found_by(item.command)
             if before is not None:
                 item.reply(_from_journal(item.command, before))
-            elif isinstance(decision, AlreadyDecided):
-                original = answer_from_journal(draft.targets[operation_key(decision.target_id)])
-                item.reply(Answer(decision, now_us, original=original))
+            elif target is not None:
+                item.reply(_too_late_to_burn(decision, target))
             else:
                 item.reply(self._remembered(item.command, Answer(decision, now_us)))
         if rows.journal:
@@ -236,15 +239,25 @@ class Writer:
         return draft, now_us
 
     def _decide(
-        self, items: list[Item], draft: Draft, answers: list[tuple[Item, Decision]]
+        self,
+        items: list[Item],
+        draft: Draft,
+        answers: list[tuple[Item, Decision]],
+        late: list[Item],
     ) -> list[Item]:
-        """Fills `answers`; returns the items for the next batch."""
+        """Fills `answers`, and `late` with those whose time ended in the wait for the locks;
+        returns the items for the next batch.
+        """
         loop = asyncio.get_running_loop()
-        until_s = loop.time() + DECIDING_MAX_S
+        now_s = loop.time()
+        until_s = now_s + DECIDING_MAX_S
         later: list[Item] = []
         for number, item in enumerate(items):
             if number % 16 == 15 and loop.time() > until_s:
                 return later + items[number:]
+            if item.deadline_s <= now_s:
+                late.append(item)
+                continue
             decision = draft.decide(item.command)
             if isinstance(decision, Deferred):
                 assert decision is DEFERRED
@@ -272,16 +285,17 @@ class Writer:
                 self._owners.popitem(last=False)
         return owners
 
-    async def _keys_before_refusal(
-        self, transaction: Transaction, answers: list[tuple[Item, Decision]]
+    async def _decided_before(
+        self, transaction: Transaction, draft: Draft, answers: list[tuple[Item, Decision]]
     ) -> dict[Key, Decided]:
-        """A refusal that inserts no key says nothing about repeats: look whether the id was
+        """An answer that inserts no key says nothing about repeats: look whether its id was
         decided before.
         """
         keys = [
             operation_key(item.command.operation_id)
             for item, decision in answers
-            if isinstance(decision, Refused) and decision.reason not in JOURNALLED
+            if (isinstance(decision, Refused) and decision.reason not in JOURNALLED)
+            or draft.found_by(item.command) is not None
         ]
         return await transaction.decided(keys) if keys else {}
 
@@ -339,6 +353,14 @@ class Writer:
 
 def _too_late(item: Item) -> Answer:
     return Answer(cause=Cause.ANSWER_LOST if item.maybe_committed else Cause.EXPIRED)
+
+
+def _too_late_to_burn(decision: Decision, target: Decided) -> Answer:
+    """The answer of an abandon that found its id taken. Its time is that of the row it rests on,
+    so that a repeat is the same answer.
+    """
+    original = answer_from_journal(target) if isinstance(decision, AlreadyDecided) else None
+    return Answer(decision, target.effective_at_us, original=original)
 
 
 def _repeated(command: Command, fingerprint: bytes, answer: Answer) -> Answer:

@@ -43,7 +43,7 @@ def service_token(env: Env) -> str:
     From the file that `BONPUNKT_SERVICE_TOKEN_FILE` names; `bonpunkt up` makes one under its data
     folder.
     """
-    path = env.path("BONPUNKT_SERVICE_TOKEN_FILE", Path("var/service-token"))
+    path = env.path("BONPUNKT_SERVICE_TOKEN_FILE", default_var("service-token"))
     if not isinstance(path, Path) or not path.is_file():
         raise EnvValidationError(
             "missing",

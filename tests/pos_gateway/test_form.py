@@ -56,4 +56,4 @@ def test_an_operation_without_a_kind_is_refused() -> None:
     assert decision is not None
     assert decision.operation_id == WELL_FORMED
     assert decision.refused.reason == pb.REASON_MALFORMED
-    assert decision.refused.field == "operations[255].kind"
+    assert decision.refused.field == "kind"

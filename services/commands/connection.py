@@ -1,0 +1,100 @@
+"""How a command reaches a running service: where, with which token, in whose name."""
+
+import asyncio
+import getpass
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import grpc
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+CALL_TIMEOUT_S = 10.0
+
+loyalty_option = click.option(
+    "--loyalty",
+    "target",
+    metavar="HOST:PORT",
+    envvar="CLI_LOYALTY",
+    default="127.0.0.1:7702",
+    show_default=True,
+    help="Where loyalty listens.",
+)
+notifier_option = click.option(
+    "--notifier",
+    "target",
+    metavar="HOST:PORT",
+    envvar="CLI_NOTIFIER",
+    default="127.0.0.1:7703",
+    show_default=True,
+    help="Where the notifier listens.",
+)
+password_stdin_option = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input."
+)
+
+
+def call(
+    target: str,
+    method: "Callable[[grpc.aio.Channel], grpc.aio.UnaryUnaryMultiCallable[Request, Response]]",
+    request: Request,
+) -> Response:
+    """The answer of the service at `target`; an error of gRPC becomes one line and status 1."""
+    import grpc
+
+    from services.runtime.grpc import channel
+
+    shown = credentials()
+
+    async def answer() -> Response:
+        async with channel(target) as opened:
+            return await method(opened)(request, metadata=shown, timeout=CALL_TIMEOUT_S)
+
+    try:
+        return asyncio.run(answer())
+    except grpc.aio.AioRpcError as error:
+        raise click.ClickException(_explained(error, target=target)) from None
+
+
+def credentials() -> tuple[tuple[str, str], ...]:
+    """Call metadata: the installation's token, and the person at this terminal as the actor."""
+    from services.runtime.grpc import bearer
+    from services.runtime.settings import load, service_token
+
+    data = os.environ.get("BONPUNKT_DATA", "var")
+    os.environ.setdefault("BONPUNKT_SERVICE_TOKEN_FILE", os.path.join(data, "service-token"))
+    return (*bearer(load(service_token)), ("bonpunkt-actor", f"cli:{user_name()}"))
+
+
+def user_name() -> str:
+    """Who uses the command line, as the machine knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without an entry in passwd
+        return f"uid-{os.getuid()}"
+
+
+def password(*, from_stdin: bool) -> str:
+    """A new password: the first line of standard input, or asked for twice."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _explained(error: "grpc.aio.AioRpcError", *, target: str) -> str:
+    """The error in one line."""
+    code = error.code()
+    name = code.name.lower().replace("_", " ")
+    if name == "unavailable":
+        return f"nothing answers at {target}: {_one_line(error.details())}"
+    return f"{name}: {_one_line(error.details())}"
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split())

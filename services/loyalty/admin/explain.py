@@ -1,0 +1,227 @@
+"""A journal entry in plain words: why so many points were earned, redeemed, or not.
+
+Everything told here is in the entry itself, as it was decided upon: nothing is worked out anew
+with today's rules. Keys this page does not know are listed as they stand.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bonpunkt.loyalty.v1.feed_pb2 import JournalEntry
+from bonpunkt.loyalty.v1.journal_pb2 import GetEntryResponse
+from services.loyalty.admin.basket import lines_of, vat_of
+from services.loyalty.admin.language import day, gettext, money, points
+
+WEIGHT_PER_MINOR = 100  # facts.rated_weight is minor units times percent
+
+_TOLD_IN_WORDS = {
+    "total_minor",
+    "rated_weight",
+    "available_before",
+    "redeem_asked",
+    "share_cap_points",
+    "programme_version",
+    "reason",
+    "expires_on",
+    "card",
+    "tier",
+    "business_date",
+    "receipt_number",
+    "target_id",
+}
+_TOLD_OF_DECISION = {
+    "result",
+    "member",
+    "points_earned",
+    "points_redeemed",
+    "points_redeemed_from_basket",
+    "points_expired",
+    "discount_minor",
+    "line_discounts",
+    "vat_discounts",
+    "currency",
+    "receipt_version",
+    "reason",
+    "remedy",
+    "field",
+    "points_maximum",
+    "target_id",
+}
+
+
+def explained(answer: GetEntryResponse) -> dict[str, Any]:
+    """What the template of an entry shows beside the entry itself."""
+    decision = _object(answer.decision_json)
+    facts = _object(answer.facts_json)
+    movements = _object(answer.movements_json)
+    basket = json.loads(answer.basket_json) if answer.basket_json else []
+    return {
+        "sentences": list(sentences(answer.entry, decision=decision, facts=facts)),
+        "transfers": movements.get("transfers", []),
+        "lots": movements.get("lots", []),
+        "lines": lines_of(basket, decision),
+        "vat": vat_of(basket, decision),
+        "discount_minor": decision.get("discount_minor", 0),
+        "total_minor": facts.get("total_minor"),
+        "other_facts": {
+            **{key: value for key, value in facts.items() if key not in _TOLD_IN_WORDS},
+            **{key: value for key, value in decision.items() if key not in _TOLD_OF_DECISION},
+        },
+        "decision": decision,
+        "facts": facts,
+    }
+
+
+def sentences(
+    entry: JournalEntry, *, decision: Mapping[str, Any], facts: Mapping[str, Any]
+) -> Iterator[str]:
+    """The story of the entry, in the order in which it was decided."""
+    if decision.get("result") == "refused":
+        yield from _refused(decision, facts)
+    elif entry.kind == "capture":
+        yield from _earned(decision, facts)
+        yield from _redeemed(decision, facts)
+        yield from _afterwards(entry)
+    elif entry.kind == "expire":
+        yield gettext(
+            "%(points)s points could be redeemed until %(day)s. Nobody did, so they expired.",
+            points=points(entry.points_expired),
+            day=day(str(facts.get("expires_on", ""))),
+        )
+        yield from _afterwards(entry)
+    else:
+        yield from _told_of_kind(entry, decision)
+
+
+def _earned(decision: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
+    currency = str(decision.get("currency", ""))
+    total_minor = int(facts.get("total_minor", 0))
+    yield gettext("The basket came to %(total)s.", total=money(total_minor, currency))
+    weight = facts.get("rated_weight")
+    if weight is not None:
+        yield _rated(int(weight), total_minor, currency)
+    paid_minor = int(decision.get("discount_minor", 0))
+    if paid_minor:
+        yield gettext(
+            "Points paid %(paid)s of it, %(rest)s were left to pay.",
+            paid=money(paid_minor, currency),
+            rest=money(total_minor - paid_minor, currency),
+        )
+    yield gettext(
+        "By version %(version)s of the programme this earned %(points)s points, rounded down once "
+        "for the whole basket.",
+        version=facts.get("programme_version", "?"),
+        points=points(int(decision.get("points_earned", 0))),
+    )
+
+
+def _rated(weight: int, total_minor: int, currency: str) -> str:
+    if weight == total_minor * WEIGHT_PER_MINOR:
+        return gettext("All of it counts for points.")
+    if weight <= 0:
+        return gettext("None of it counts for points: the programme leaves these articles out.")
+    return gettext(
+        "For points it counts like %(rated)s: some categories count more than once, some not at "
+        "all.",
+        rated=money(weight // WEIGHT_PER_MINOR, currency),
+    )
+
+
+def _redeemed(decision: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
+    asked = facts.get("redeem_asked")
+    if asked is None:
+        yield gettext("The till did not ask to redeem points.")
+        return
+    redeemed = int(decision.get("points_redeemed", 0))
+    yield _asked(asked)
+    yield gettext(
+        "%(before)s points were available before, and %(earned)s came from this basket.",
+        before=points(int(facts.get("available_before", 0))),
+        earned=points(int(decision.get("points_earned", 0))),
+    )
+    if not redeemed:
+        yield gettext("That is less than the smallest redemption, so nothing was redeemed.")
+        return
+    yield gettext(
+        "%(points)s points were redeemed; they paid %(paid)s.",
+        points=points(redeemed),
+        paid=money(int(decision.get("discount_minor", 0)), str(decision.get("currency", ""))),
+    )
+    from_basket = int(decision.get("points_redeemed_from_basket", 0))
+    if from_basket:
+        yield gettext(
+            "%(points)s of them were earned by this very basket.", points=points(from_basket)
+        )
+    yield from _limit(asked, redeemed, facts.get("share_cap_points"))
+
+
+def _asked(asked: object) -> str:
+    if isinstance(asked, int):
+        return gettext("The till asked to redeem %(points)s points.", points=points(asked))
+    return gettext("The till asked to redeem as many points as possible.")
+
+
+def _limit(asked: object, redeemed: int, share_cap: object) -> Iterator[str]:
+    """Why not more: only where the till had asked for the most."""
+    if isinstance(asked, int):
+        return
+    if isinstance(share_cap, int) and redeemed >= share_cap:
+        yield gettext(
+            "More was not possible: of this basket points may pay at most %(paid)s points' worth.",
+            paid=points(share_cap),
+        )
+    else:
+        yield gettext("More was not possible: all points that were there are used.")
+
+
+def _refused(decision: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
+    if decision.get("reason") == "exceeds_available":
+        yield _asked(facts.get("redeem_asked"))
+        yield gettext(
+            "Only %(before)s were available before, and with those of this basket at most "
+            "%(most)s could be redeemed. So the purchase was refused, and nothing was booked.",
+            before=points(int(facts.get("available_before", 0))),
+            most=points(int(decision.get("points_maximum", 0))),
+        )
+    else:
+        yield gettext(
+            "Refused (%(reason)s), and nothing was booked.", reason=str(decision.get("reason"))
+        )
+    if decision.get("remedy"):
+        yield gettext("What the till was told: “%(remedy)s”.", remedy=str(decision["remedy"]))
+
+
+def _told_of_kind(entry: JournalEntry, decision: Mapping[str, Any]) -> Iterator[str]:
+    match entry.kind:
+        case "enrol":
+            yield gettext("The member joined the programme.")
+        case "block":
+            yield gettext("Blocked: the member's cards are turned away at every till.")
+        case "unblock":
+            yield gettext("No longer blocked: the member's cards are accepted again.")
+        case "abandon" if decision.get("result") == "already_decided":
+            yield gettext(
+                "A till gave up an operation that had been decided: that decision stands."
+            )
+        case "abandon":
+            yield gettext(
+                "A till gave up an operation: nothing was booked under it, and nothing ever will."
+            )
+    if decision.get("reason"):
+        yield gettext("Reason given: “%(reason)s”.", reason=str(decision["reason"]))
+    if decision.get("target_id"):
+        yield gettext("The operation: %(id)s.", id=str(decision["target_id"]))
+
+
+def _afterwards(entry: JournalEntry) -> Iterator[str]:
+    yield gettext(
+        "Afterwards the member had %(points)s points, %(available)s of them available.",
+        points=points(entry.state.points),
+        available=points(entry.state.available),
+    )
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = json.loads(text) if text else {}
+    return found if isinstance(found, dict) else {}
