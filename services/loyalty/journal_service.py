@@ -5,6 +5,7 @@ of the whole.
 from typing import Any
 
 import grpc
+import orjson
 from sqlalchemy import Row, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -88,6 +89,10 @@ class JournalServicer(journal_pb2_grpc.JournalServiceServicer):
         if not rows:
             await context.abort(grpc.StatusCode.NOT_FOUND, "the journal has no such entry")
         row = rows[0]
+        version = orjson.loads(row.facts).get("programme_version")
+        documents = await self._rows(
+            select(schema.programme.c.document).where(schema.programme.c.version == version)
+        )
         return pb.GetEntryResponse(
             entry=entry_to_wire(row),
             decision_json=row.decision,
@@ -96,6 +101,7 @@ class JournalServicer(journal_pb2_grpc.JournalServiceServicer):
             basket_json=row.line_items or "",
             receipt_number=row.receipt_number or "",
             business_date=row.business_date or "",
+            programme_json=documents[0].document if documents else "",
         )
 
     async def GetOverview(

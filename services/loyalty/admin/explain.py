@@ -57,7 +57,14 @@ def explained(answer: GetEntryResponse) -> dict[str, Any]:
     movements = _object(answer.movements_json)
     basket = json.loads(answer.basket_json) if answer.basket_json else []
     return {
-        "sentences": list(sentences(answer.entry, decision=decision, facts=facts)),
+        "sentences": list(
+            sentences(
+                answer.entry,
+                decision=decision,
+                facts=facts,
+                programme=_object(answer.programme_json),
+            )
+        ),
         "transfers": movements.get("transfers", []),
         "lots": movements.get("lots", []),
         "lines": lines_of(basket, decision),
@@ -74,13 +81,18 @@ def explained(answer: GetEntryResponse) -> dict[str, Any]:
 
 
 def sentences(
-    entry: JournalEntry, *, decision: Mapping[str, Any], facts: Mapping[str, Any]
+    entry: JournalEntry,
+    *,
+    decision: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    programme: Mapping[str, Any],
 ) -> Iterator[str]:
     """The story of the entry, in the order in which it was decided."""
     if decision.get("result") == "refused":
         yield from _refused(decision, facts)
     elif entry.kind == "capture":
         yield from _earned(decision, facts)
+        yield _rate(decision, facts, programme)
         yield from _redeemed(decision, facts)
         yield from _afterwards(entry)
     elif entry.kind == "expire":
@@ -108,11 +120,37 @@ def _earned(decision: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[s
             paid=money(paid_minor, currency),
             rest=money(total_minor - paid_minor, currency),
         )
-    yield gettext(
-        "By version %(version)s of the programme this earned %(points)s points, rounded down once "
-        "for the whole basket.",
-        version=facts.get("programme_version", "?"),
-        points=points(int(decision.get("points_earned", 0))),
+
+
+def _rate(
+    decision: Mapping[str, Any], facts: Mapping[str, Any], programme: Mapping[str, Any]
+) -> str:
+    """What was earned, by which rule of the programme of then."""
+    earned = points(int(decision.get("points_earned", 0)))
+    version = facts.get("programme_version", "?")
+    earn = programme.get("earn", {})
+    if "minor_per_point" not in earn:
+        return gettext(
+            "By version %(version)s of the programme this earned %(points)s points, rounded down "
+            "once for the whole basket.",
+            version=version,
+            points=earned,
+        )
+    rate = money(earn["minor_per_point"], str(decision.get("currency", "")))
+    if earn.get("rated") == "net_of_points":
+        return gettext(
+            "Version %(version)s of the programme gives a point for every %(rate)s that is not "
+            "paid with points: %(points)s points, rounded down once for the whole basket.",
+            version=version,
+            rate=rate,
+            points=earned,
+        )
+    return gettext(
+        "Version %(version)s of the programme gives a point for every %(rate)s: %(points)s points, "
+        "rounded down once for the whole basket.",
+        version=version,
+        rate=rate,
+        points=earned,
     )
 
 

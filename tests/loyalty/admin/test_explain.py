@@ -31,7 +31,7 @@ def test_a_plain_purchase_tells_what_it_earned(clerk: Browser, shop: Shop, membe
 
     assert "The basket came to €20.00." in story
     assert "All of it counts for points." in story
-    assert "By version 1 of the programme this earned 10 points" in story
+    assert "a point for every €2.00 that is not paid with points: 10 points" in story
     assert "The till did not ask to redeem points." in story
     assert "Afterwards the member had 10 points, 10 of them available." in story
 

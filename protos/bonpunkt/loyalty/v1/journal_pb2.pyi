@@ -46,7 +46,7 @@ class GetEntryRequest(_message.Message):
     def __init__(self, bucket: _Optional[int] = ..., sequence: _Optional[int] = ...) -> None: ...
 
 class GetEntryResponse(_message.Message):
-    __slots__ = ("entry", "decision_json", "movements_json", "facts_json", "basket_json", "receipt_number", "business_date")
+    __slots__ = ("entry", "decision_json", "movements_json", "facts_json", "basket_json", "receipt_number", "business_date", "programme_json")
     ENTRY_FIELD_NUMBER: _ClassVar[int]
     DECISION_JSON_FIELD_NUMBER: _ClassVar[int]
     MOVEMENTS_JSON_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,7 @@ class GetEntryResponse(_message.Message):
     BASKET_JSON_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     BUSINESS_DATE_FIELD_NUMBER: _ClassVar[int]
+    PROGRAMME_JSON_FIELD_NUMBER: _ClassVar[int]
     entry: _feed_pb2.JournalEntry
     decision_json: str
     movements_json: str
@@ -61,7 +62,8 @@ class GetEntryResponse(_message.Message):
     basket_json: str
     receipt_number: str
     business_date: str
-    def __init__(self, entry: _Optional[_Union[_feed_pb2.JournalEntry, _Mapping]] = ..., decision_json: _Optional[str] = ..., movements_json: _Optional[str] = ..., facts_json: _Optional[str] = ..., basket_json: _Optional[str] = ..., receipt_number: _Optional[str] = ..., business_date: _Optional[str] = ...) -> None: ...
+    programme_json: str
+    def __init__(self, entry: _Optional[_Union[_feed_pb2.JournalEntry, _Mapping]] = ..., decision_json: _Optional[str] = ..., movements_json: _Optional[str] = ..., facts_json: _Optional[str] = ..., basket_json: _Optional[str] = ..., receipt_number: _Optional[str] = ..., business_date: _Optional[str] = ..., programme_json: _Optional[str] = ...) -> None: ...
 
 class GetOverviewRequest(_message.Message):
     __slots__ = ()
