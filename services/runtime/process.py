@@ -15,7 +15,7 @@ log = logger(__name__)
 
 # A batch makes some thousand objects that die with it: collected at Python's default pace, the
 # search for cycles among them costs a third of deciding.
-GC_THRESHOLDS = (50_000, 20, 50)
+GC_THRESHOLDS = (200_000, 20, 50)
 LEFTOVERS_S = 0.5
 
 

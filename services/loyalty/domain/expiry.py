@@ -2,8 +2,10 @@
 
 import calendar
 from datetime import date
+from functools import lru_cache
 
 
+@lru_cache(maxsize=64)  # every purchase of a day asks the same
 def expires_on(earned_on: date, months: int) -> date:
     """The last day on which points may be spent: the end of the month `months` months later.
 

@@ -46,10 +46,8 @@ class Transfer(NamedTuple):
 
 def transfers(*legs: Transfer) -> tuple[Transfer, ...]:
     """The legs that move anything; a leg of no points is no transfer."""
-    assert all(leg.points >= 0 for leg in legs), (
-        "points move forward; a reversal swaps the accounts"
-    )
-    return tuple(leg for leg in legs if leg.points)
+    assert min([leg.points for leg in legs]) >= 0, "points move forward; a reversal swaps accounts"
+    return tuple([leg for leg in legs if leg.points])
 
 
 def moved(legs: Iterable[Transfer]) -> dict[Account, int]:

@@ -31,8 +31,8 @@ def apply(lots: tuple[Lot, ...], moves: Iterable[LotMove]) -> tuple[Lot, ...]:
     points = dict(lots)
     for expires_on, change in moves:
         points[expires_on] = points.get(expires_on, 0) + change
-    assert all(left >= 0 for left in points.values()), "a lot was overdrawn"
-    return tuple(Lot(day, points[day]) for day in sorted(points) if points[day])
+    assert min(points.values(), default=0) >= 0, "a lot was overdrawn"
+    return tuple([Lot(day, left) for day, left in sorted(points.items()) if left])
 
 
 def take(lots: tuple[Lot, ...], points: int) -> tuple[LotMove, ...]:

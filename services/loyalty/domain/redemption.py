@@ -77,10 +77,11 @@ def redeemable_maximum(
         share_cap_points(total_minor, programme),
         available + earned_when_redeeming(0, weight, total_minor, programme),
     )
-    affordable, candidate = (
-        0,
-        ceiling // step,
-    )  # in steps; above the candidate nothing is affordable
+    # In steps. Above the candidate nothing is affordable; what the basket still earns when the
+    # candidate is redeemed it earns with fewer points too, so that much is affordable.
+    candidate = ceiling // step
+    least_earned = earned_when_redeeming(candidate * step, weight, total_minor, programme)
+    affordable = min(candidate, (available + least_earned) // step)
     while affordable < candidate:
         middle = (affordable + candidate + 1) // 2
         points = middle * step
