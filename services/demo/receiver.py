@@ -141,8 +141,13 @@ class Receiver:
         return app
 
     async def receive(self, request: web.Request) -> web.Response:
-        """204 for an event, new or repeated; 400 for what nobody vouches for."""
-        received = verified(self._secret, await request.read(), request.headers)
+        """204 for an event, new or repeated; 400 for what nobody vouches for, 413 if too long."""
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            self._mailbox.reject()
+            raise
+        received = verified(self._secret, body, request.headers)
         if received is None:
             self._mailbox.reject()
             return web.Response(status=400)
