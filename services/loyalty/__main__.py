@@ -16,6 +16,7 @@ from services.loyalty.clock import Clock, RecordedClock, SystemClock
 from services.loyalty.feed import FeedServicer, Signal
 from services.loyalty.installation import WrongInstallationError, open_installation, open_programmes
 from services.loyalty.journal_service import JournalServicer
+from services.loyalty.lanes import Lanes
 from services.loyalty.ledger_service import LedgerServicer
 from services.loyalty.member_service import MemberServicer
 from services.loyalty.migrations import migrate
@@ -28,7 +29,6 @@ from services.loyalty.quotes import Quotes
 from services.loyalty.settings import LoyaltySettings, read
 from services.loyalty.store import Store, open_store
 from services.loyalty.store_sqlite import AlreadyOpenError
-from services.loyalty.writer import Writer
 from services.runtime.grpc import Server, TokenInterceptor
 from services.runtime.logs import configure, logger
 from services.runtime.process import run
@@ -46,14 +46,14 @@ def main() -> None:
     configure("loyalty", level=settings.log_level)
     try:
         run(lambda stop: serve(settings, stop))
-    except (WrongInstallationError, ProgrammeError, AlreadyOpenError, OSError) as error:
+    except (WrongInstallationError, ProgrammeError, AlreadyOpenError, OSError, ValueError) as error:
         raise SystemExit(f"loyalty cannot start: {error}") from error
 
 
 async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
     """Serves until `stop` is set; then finishes what had arrived, and closes."""
     async with AsyncExitStack() as closing:
-        store = await open_store(settings.database_url)
+        store = await open_store(settings.database_url, lanes=settings.lanes)
         closing.push_async_callback(store.close)
         clock: Clock = _clock(settings)
         if settings.migrate_at_start:
@@ -61,13 +61,13 @@ async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
         installation = await open_installation(store.engine)
         programmes = await open_programmes(store.engine, settings.programme, now_us=clock.now_us())
         signal, terminals_changed = Signal(), TerminalsChanged()
-        writer = Writer(store, programmes, clock, committed=signal.notify)
+        lanes = Lanes(store, programmes, clock, committed=signal.notify)
         quotes = Quotes(store.reader, programmes, clock)
         server = Server(
             service_names=SERVICES, interceptors=[TokenInterceptor(settings.service_token)]
         )
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server(
-            LedgerServicer(writer, quotes, programmes, clock), server.grpc
+            LedgerServicer(lanes, quotes, programmes, clock), server.grpc
         )
         feed_pb2_grpc.add_FeedServiceServicer_to_server(
             FeedServicer(store.engine, installation, signal), server.grpc
@@ -75,14 +75,14 @@ async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
         journal_pb2_grpc.add_JournalServiceServicer_to_server(
             JournalServicer(store.engine, installation, programmes), server.grpc
         )
-        _add_office(server, store, writer, terminals_changed)
-        working = [asyncio.create_task(writer.run()), asyncio.create_task(quotes.run())]
+        _add_office(server, store, lanes, terminals_changed)
+        working = [asyncio.create_task(lanes.run()), asyncio.create_task(quotes.run())]
         port = await server.start(settings.listen)
         log.info("loyalty serves", listen=settings.listen, port=port, tls=False)
         await _until_stopped(stop, working)
         terminals_changed.close()
         await server.stop()
-        writer.stop()
+        lanes.stop()
         quotes.stop()
         await asyncio.gather(*working)
         log.info("loyalty stopped")
@@ -95,7 +95,7 @@ def _clock(settings: LoyaltySettings) -> Clock:
 
 
 def _add_office(
-    server: Server, store: Store, writer: Writer, terminals_changed: TerminalsChanged
+    server: Server, store: Store, lanes: Lanes, terminals_changed: TerminalsChanged
 ) -> None:
     """Members, terminals and staff: everything that people, not tills, ask for."""
 
@@ -104,7 +104,7 @@ def _add_office(
 
     actors = Actors(store.engine, wall_clock)
     member_pb2_grpc.add_MemberServiceServicer_to_server(
-        MemberServicer(writer, store.engine, actors), server.grpc
+        MemberServicer(lanes, store.engine, actors), server.grpc
     )
     terminal_pb2_grpc.add_TerminalServiceServicer_to_server(
         TerminalServicer(store.engine, wall_clock, terminals_changed), server.grpc

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from services.loyalty import schema
 from services.loyalty.chain import GENESIS
 from services.loyalty.keys import BUCKET_COUNT
+from services.loyalty.migrations import ADVISORY_LOCK
 from services.loyalty.programmes.document import document_hash, load_programme, read_document
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.store import ACCOUNT_COLUMNS, COUNTERS
@@ -30,6 +31,7 @@ class Installation:
 async def open_installation(engine: AsyncEngine) -> Installation:
     """The facts of this database; writes them and the bucket rows if it is new."""
     async with engine.begin() as connection:
+        await _alone(connection)
         facts = await _facts(connection)
         if not facts:
             await _create(connection)
@@ -41,6 +43,12 @@ async def open_installation(engine: AsyncEngine) -> Installation:
             f"{BUCKET_COUNT}; the number cannot change: use the release that made it"
         )
     return Installation(bucket_count=bucket_count, epoch=int(facts["epoch"]))
+
+
+async def _alone(connection: AsyncConnection) -> None:
+    """Waits for other processes that start on this database. On SQLite BEGIN has done it."""
+    if connection.dialect.name == "postgresql":
+        await connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
 
 
 async def _facts(connection: AsyncConnection) -> Mapping[str, str]:
@@ -71,6 +79,7 @@ async def open_programmes(engine: AsyncEngine, path: Path, *, now_us: int) -> Pr
     found_hash = bytes.fromhex(document_hash(document))
     table = schema.programme
     async with engine.begin() as connection:
+        await _alone(connection)
         known = await connection.execute(
             select(table.c.document_hash).where(table.c.version == programme.version)
         )

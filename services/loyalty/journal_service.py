@@ -2,6 +2,7 @@
 of the whole.
 """
 
+import re
 from typing import Any
 
 import grpc
@@ -19,6 +20,8 @@ from services.loyalty.programmes.versions import Programmes
 from services.loyalty.wire_requests import UUID_FORM
 
 PAGE_DEFAULT, PAGE_MAX = 50, 200
+PAGE_TOKEN_FORM = re.compile(r"[0-9]{1,18}")  # a sequence; the database counts up to 19 digits
+SEQUENCE_MAX = 2**63 - 1
 
 Context = grpc.aio.ServicerContext[Any, Any]
 _journal, _bucket, _basket = schema.journal, schema.bucket, schema.basket
@@ -63,7 +66,7 @@ class JournalServicer(journal_pb2_grpc.JournalServiceServicer):
     ) -> int:
         """The sequence at which the page begins; 0 if the member is unknown."""
         if request.page_token:
-            if not request.page_token.isdecimal():
+            if not PAGE_TOKEN_FORM.fullmatch(request.page_token):
                 await _invalid(context, "page_token: send the token of the previous page")
             return int(request.page_token)
         table = schema.member
@@ -75,6 +78,9 @@ class JournalServicer(journal_pb2_grpc.JournalServiceServicer):
         return rows[0].last_sequence if rows else 0
 
     async def GetEntry(self, request: pb.GetEntryRequest, context: Context) -> pb.GetEntryResponse:
+        buckets = self._installation.bucket_count
+        if request.bucket >= buckets or request.sequence > SEQUENCE_MAX:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "the journal has no such entry")
         rows = await self._rows(
             select(
                 _journal, _basket.c.line_items, _basket.c.receipt_number, _basket.c.business_date

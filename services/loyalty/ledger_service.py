@@ -4,55 +4,68 @@ import asyncio
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from bonpunkt.loyalty.v1 import ledger_pb2 as pb
 from bonpunkt.loyalty.v1 import ledger_pb2_grpc
+from bonpunkt.till.v1 import till_pb2
 from services.loyalty.clock import Clock
-from services.loyalty.domain.decision import Abandon, Capture, Refused
+from services.loyalty.domain.decision import Abandon, Capture, Refusal, Refused
+from services.loyalty.lanes import Lanes
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.quotes import Asked, AskStatus, Identify, QuoteBasket, Quotes, Reply
-from services.loyalty.wire_answers import Outcome, write_decision
+from services.loyalty.wire_answers import Outcome, decision_to_wire
 from services.loyalty.wire_requests import request_from_wire
-from services.loyalty.writer import Answer, Item, Writer
+from services.loyalty.writer import Answer, Item
+from services.runtime.grpc import INTERNAL_BYTES_MAX
 
 TIMEOUT_DEFAULT_MS = 5_000
 TIMEOUT_MAX_MS = 60_000
 FRAME_MAX = 512
+NO_OPERATION = Refused(
+    Refusal.MALFORMED, "", "these bytes are no Operation; build the message from the contract"
+)
+FRAME_BYTES_MAX = INTERNAL_BYTES_MAX // 2
 
 
 class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
-    def __init__(
-        self, writer: Writer, quotes: Quotes, programmes: Programmes, clock: Clock
-    ) -> None:
+    def __init__(self, writer: Lanes, quotes: Quotes, programmes: Programmes, clock: Clock) -> None:
         self._writer, self._quotes = writer, quotes
         self._programmes, self._clock = programmes, clock
 
     async def Commit(self, _: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:  # type: ignore[override]
-        """Runs until the gateway ends its side and everything it sent is answered."""
+        """Runs until the gateway ends its side and everything it sent is answered. A fault in
+        answering ends the call: a gateway that hears nothing more would wait for ever.
+        """
         answers = _Answers(context)
-        writing = asyncio.create_task(answers.write())
-        try:
+        async with asyncio.TaskGroup() as group:
+            writing = group.create_task(answers.write())
             while (request := await context.read()) is not grpc.aio.EOF:
                 for operation in request.operations:
                     self._take(operation, answers)
             await answers.drained()
-        finally:
             writing.cancel()
 
     def _take(self, sent: pb.TillOperation, answers: "_Answers") -> None:
-        operation = sent.operation
-        token, operation_id = sent.token, operation.id
+        answers.expect()
+        token = sent.token
+        try:
+            operation = till_pb2.Operation.FromString(sent.operation)
+        except DecodeError:
+            head = pb.OperationHead.FromString(sent.operation)  # the gateway could read that much
+            answers.give(token, head.id, NO_OPERATION)
+            return
+        operation_id = operation.id
         request = request_from_wire(
             operation,
             terminal_id=sent.terminal_id,
             store_id=sent.store_id,
             currency=self._programmes.current.currency,
         )
-        answers.expect()
         if isinstance(request, Refused):
             answers.give(token, operation_id, request)
             return
-        timeout_ms = min(operation.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
+        timeout_ms = min(sent.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
         deadline_s = asyncio.get_running_loop().time() + timeout_ms / 1000
 
         def answered(outcome: Answer | Reply) -> None:
@@ -95,16 +108,25 @@ class _Answers:
             self._wake.clear()
             while self._ready:
                 frame, self._ready = self._ready[:FRAME_MAX], self._ready[FRAME_MAX:]
-                await self._context.write(_frame(frame))
-                self._expected -= len(frame)
+                await self._write_frame(frame)
             if self._expected == 0:
                 self._idle.set()
 
+    async def _write_frame(self, frame: list[tuple[int, str, Outcome]]) -> None:
+        """As one message; as two if a long basket's answers make it too large for one."""
+        response = _message(frame)
+        if len(frame) > 1 and response.ByteSize() > FRAME_BYTES_MAX:
+            half = len(frame) // 2
+            await self._write_frame(frame[:half])
+            await self._write_frame(frame[half:])
+            return
+        await self._context.write(response)
+        self._expected -= len(frame)
 
-def _frame(ready: list[tuple[int, str, Outcome]]) -> pb.CommitResponse:
+
+def _message(frame: list[tuple[int, str, Outcome]]) -> pb.CommitResponse:
     response = pb.CommitResponse()
-    for token, operation_id, outcome in ready:
-        sent = response.decisions.add()
-        sent.token = token
-        write_decision(sent.decision, operation_id, outcome)
+    for token, operation_id, outcome in frame:
+        decision = decision_to_wire(operation_id, outcome).SerializeToString()
+        response.decisions.add(token=token, decision=decision)
     return response

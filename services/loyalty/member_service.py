@@ -17,22 +17,29 @@ from services.loyalty.domain.decision import BlockedSet, Enrol, Origin, Refused,
 from services.loyalty.domain.member import Member
 from services.loyalty.feed import state_to_wire, timestamp
 from services.loyalty.keys import card_key, member_bucket
+from services.loyalty.lanes import Lanes
 from services.loyalty.office.actors import Actors
 from services.loyalty.record import after_of
 from services.loyalty.store import MEMBER_COLUMNS, member_from_row
-from services.loyalty.wire_requests import CARD_MAX, UUID_FORM, command_fingerprint
-from services.loyalty.writer import Answer, Writer
+from services.loyalty.wire_requests import (
+    CARD_MAX,
+    OPERATION_ID_FORM,
+    UUID_FORM,
+    command_fingerprint,
+)
+from services.loyalty.writer import Answer
 
 TIMEOUT_S = 10.0
 ENROLMENTS_MAX = 512
 LANGUAGE_MAX = 35  # of a BCP 47 tag
 REASON_MIN, REASON_MAX = 3, 200
+IDS = {"operation_id": OPERATION_ID_FORM, "member_id": UUID_FORM}
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class MemberServicer(member_pb2_grpc.MemberServiceServicer):
-    def __init__(self, writer: Writer, engine: AsyncEngine, actors: Actors) -> None:
+    def __init__(self, writer: Lanes, engine: AsyncEngine, actors: Actors) -> None:
         self._writer, self._engine, self._actors = writer, engine, actors
 
     async def EnrolMembers(
@@ -121,8 +128,8 @@ class MemberServicer(member_pb2_grpc.MemberServiceServicer):
         blocked: bool,
     ) -> pb.GetMemberResponse:
         actor = await self._actors.manager(context)
-        for name in ("operation_id", "member_id"):
-            if not UUID_FORM.fullmatch(getattr(request, name)):
+        for name, form in IDS.items():
+            if not form.fullmatch(getattr(request, name)):
                 await _invalid(context, f"{name}: send a UUID in its canonical text form")
         reason = request.reason.strip()
         if not REASON_MIN <= len(reason) <= REASON_MAX or not reason.isprintable():
@@ -157,8 +164,8 @@ def _enrol(enrolment: pb.Enrolment, actor: str) -> Enrol:
 
 def _enrolment_problem(enrolment: pb.Enrolment) -> str | None:
     """Field and remedy of the first thing wrong with the form."""
-    for name in ("operation_id", "member_id"):
-        if not UUID_FORM.fullmatch(getattr(enrolment, name)):
+    for name, form in IDS.items():
+        if not form.fullmatch(getattr(enrolment, name)):
             return f"{name}: send a UUID in its canonical text form, in lower case"
     if not 1 <= len(enrolment.card) <= CARD_MAX or not enrolment.card.isprintable():
         return f"card: send 1 to {CARD_MAX} printable characters"

@@ -111,17 +111,34 @@ class Quotes:
                 await self._wake.wait()
                 continue
             batch = [self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue)))]
-            try:
-                await self._answer(batch)
-            except StoreLostError as error:
-                log.warning("database lost, questions wait", error=str(error))
-                self._queue.extendleft(reversed(batch))
-                await asyncio.sleep(RETRY_S)
-                self._drop_late()
+            await self._settle(batch)
 
     def stop(self) -> None:
         self._stopping = True
         self._wake.set()
+
+    async def _settle(self, batch: Sequence[Asked]) -> None:
+        """Every one of them is answered or queued again; one that cannot be answered harms no
+        other.
+        """
+        try:
+            replies = await self._replies(batch)
+        except StoreLostError as error:
+            log.warning("database lost, questions wait", error=str(error))
+            self._queue.extendleft(reversed(batch))
+            await asyncio.sleep(RETRY_S)
+            self._drop_late()
+            return
+        except Exception as error:
+            if len(batch) > 1:
+                half = len(batch) // 2
+                await self._settle(batch[:half])
+                await self._settle(batch[half:])
+                return
+            log.error("question cannot be answered", error=repr(error), exc_info=error)
+            replies = [Reply(None, cause=Cause.UNAVAILABLE)]
+        for asked, reply in zip(batch, replies, strict=True):
+            asked.reply(reply)
 
     def _drop_late(self) -> None:
         now_s = asyncio.get_running_loop().time()
@@ -130,7 +147,7 @@ class Quotes:
                 asked.reply(Reply(None, cause=Cause.EXPIRED))
         self._queue = deque(asked for asked in self._queue if asked.deadline_s > now_s)
 
-    async def _answer(self, batch: Sequence[Asked]) -> None:
+    async def _replies(self, batch: Sequence[Asked]) -> list[Reply]:
         cards = {
             asked.question.card: card_key(asked.question.card)
             for asked in batch
@@ -145,17 +162,18 @@ class Quotes:
         decided = await self._reader.decided(list(ids.values())) if ids else {}
         moment = self._programmes.moment(self._clock.now_us())
         now_s = asyncio.get_running_loop().time()
+        replies: list[Reply] = []
         for asked in batch:
-            if asked.deadline_s <= now_s:
-                asked.reply(Reply(None, cause=Cause.EXPIRED))
-                continue
             question = asked.question
-            if isinstance(question, AskStatus):
+            if asked.deadline_s <= now_s:
+                replies.append(Reply(None, cause=Cause.EXPIRED))
+            elif isinstance(question, AskStatus):
                 found = _found(question.target_id, decided.get(ids[question.target_id]))
-                asked.reply(Reply(found, moment.now_us))
+                replies.append(Reply(found, moment.now_us))
             else:
                 member = members.get(cards[question.card])
-                asked.reply(Reply(_told(question, member, moment), moment.now_us))
+                replies.append(Reply(_told(question, member, moment), moment.now_us))
+        return replies
 
 
 def _found(target_id: str, row: Decided | None) -> Found:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from environs import Env, EnvValidationError, validate
 
+from services.loyalty.keys import BUCKET_COUNT
 from services.runtime.settings import default_var, service_token
 
+LANES_POSTGRESQL = 2
 DEMO_PROGRAMME = Path(__file__).parent / "programmes" / "demo.json"
 
 
@@ -15,6 +17,7 @@ DEMO_PROGRAMME = Path(__file__).parent / "programmes" / "demo.json"
 class LoyaltySettings:
     listen: str
     database_url: str
+    lanes: int
     programme: Path
     service_token: str
     recorded_clock_begins: datetime | None  # None: the machine's clock
@@ -27,11 +30,12 @@ def read(env: Env) -> LoyaltySettings:
     return LoyaltySettings(
         listen=env.str("LOYALTY_LISTEN", "127.0.0.1:7702"),
         database_url=database_url(env),
+        lanes=_lanes(env),
         programme=env.path("LOYALTY_PROGRAMME", DEMO_PROGRAMME),
-        service_token=service_token(env),
         recorded_clock_begins=_recorded_clock_begins(env),
         migrate_at_start=env.bool("LOYALTY_MIGRATE_AT_START", True),
         log_level=env.str("LOYALTY_LOG_LEVEL", "INFO"),
+        service_token=service_token(env),  # last: it raises, and the others are told too
     )
 
 
@@ -56,3 +60,9 @@ def _recorded_clock_begins(env: Env) -> datetime | None:
         words = "send a time with its zone, such as 2017-01-01T00:00:00Z"
         raise EnvValidationError("clock", {"LOYALTY_CLOCK_BEGINS": [words]})
     return begins
+
+
+def _lanes(env: Env) -> int:
+    """Writers of this process. With two, one decides while the other waits for PostgreSQL."""
+    chosen = env.int("LOYALTY_LANES", 0, validate=validate.Range(0, BUCKET_COUNT))
+    return chosen or (1 if database_url(env).startswith("sqlite") else LANES_POSTGRESQL)

@@ -114,7 +114,13 @@ class Store(Protocol):
     @property
     def reader(self) -> Reader: ...
 
-    def writing(self) -> AbstractAsyncContextManager[Transaction]: ...
+    lanes: int  # writing connections; a lane uses one at a time
+
+    def writing(self, lane: int = 0) -> AbstractAsyncContextManager[Transaction]: ...
+
+    async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
+        """Whose the cards are, as committed, from a connection of its own."""
+        ...
 
     async def close(self) -> None: ...
 
@@ -128,17 +134,19 @@ def normal_url(url: str) -> str:
     return parsed.set(drivername=driver.get(name, name)).render_as_string(hide_password=False)
 
 
-async def open_store(url: str) -> Store:
+async def open_store(url: str, *, lanes: int = 1) -> Store:
     """The store behind a database URL. Its tables must exist (see migrations)."""
     url = normal_url(url)
     if url.startswith("postgresql"):
         from services.loyalty.store_postgresql import PostgresStore
 
-        return await PostgresStore.open(url)
+        return PostgresStore(url, lanes=lanes)
     if url.startswith("sqlite"):
         from services.loyalty.store_sqlite import SqliteStore
 
-        return await SqliteStore.open(url)
+        if lanes != 1:
+            raise ValueError("LOYALTY_LANES: SQLite has one writer; leave it at 1")
+        return SqliteStore(url)
     raise ValueError(
         f"LOYALTY_DATABASE_URL: {make_url(url).drivername} is neither PostgreSQL nor SQLite"
     )

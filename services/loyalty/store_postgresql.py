@@ -65,6 +65,7 @@ LOST = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the driver says of a connection that ended while idle
     asyncpg.exceptions.OperatorInterventionError,
     asyncpg.exceptions.LockNotAvailableError,
     asyncpg.exceptions.DeadlockDetectedError,
@@ -211,6 +212,10 @@ def _wanted(keys: Sequence[Key]) -> dict[str, Any]:
     }
 
 
+def _located(found: Sequence[Any]) -> dict[Key, Located]:
+    return {Key(*row[:3]): Located(row[3], row[4], str(row[5])) for row in found}
+
+
 def _decided(found: Sequence[Any]) -> dict[Key, Decided]:
     return {Key(*row[:3]): Decided(str(row[3]), *row[4:]) for row in found}
 
@@ -232,8 +237,7 @@ class _Transaction:
         return {member.member_id: member for member in members}
 
     async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
-        found = await _OWNERS.rows(self._connection, _wanted(cards))
-        return {Key(*row[:3]): Located(row[3], row[4], str(row[5])) for row in found}
+        return _located(await _OWNERS.rows(self._connection, _wanted(cards)))
 
     async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
         return _decided(await _DECIDED.rows(self._connection, _wanted(keys)))
@@ -282,7 +286,10 @@ class _Connection:
 
 class _Reader:
     def __init__(self, connection: _Connection) -> None:
-        self._connection = connection
+        self.connection = connection
+
+    async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
+        return _located(await self._rows(_OWNERS, cards))
 
     async def card_members(self, cards: Sequence[Key]) -> dict[Key, Member]:
         found = await self._rows(_CARD_MEMBERS, cards)
@@ -293,30 +300,37 @@ class _Reader:
 
     async def _rows(self, statement: Statement, keys: Sequence[Key]) -> list[Any]:
         try:
-            return await statement.rows(await self._connection.get(), _wanted(keys))
+            return await statement.rows(await self.connection.get(), _wanted(keys))
         except LOST as error:
-            await self._connection.close()
+            await self.connection.close()
             raise StoreLostError(str(error)) from error
 
 
 class PostgresStore:
-    """Holds one writing and one reading connection; everything unhurried uses the engine's pool."""
+    """Holds a writing connection for each lane, one for cards and one for questions; everything
+    unhurried uses the engine's pool.
+    """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, lanes: int = 1) -> None:
         dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.engine = create_async_engine(url, pool_size=5, pool_pre_ping=True)
-        self._writer = _Connection(dsn, SESSION)
-        self._read = _Connection(dsn, SESSION)
-        self.reader: Reader = _Reader(self._read)
+        self.lanes = lanes
+        self._writers = [_Connection(dsn, SESSION) for _ in range(lanes)]
+        self._looking_up = _Reader(_Connection(dsn, SESSION))
+        self._reading = _Reader(_Connection(dsn, SESSION))
 
-    @classmethod
-    async def open(cls, url: str) -> "PostgresStore":
-        return cls(url)
+    @property
+    def reader(self) -> Reader:
+        return self._reading
+
+    async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
+        return await self._looking_up.owners(cards)
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[_Transaction]:
+    async def writing(self, lane: int = 0) -> AsyncIterator[_Transaction]:
+        writer = self._writers[lane]
         try:
-            connection = await self._writer.get()
+            connection = await writer.get()
             transaction = connection.transaction()
             await transaction.start()
             try:
@@ -329,10 +343,10 @@ class PostgresStore:
         except asyncpg.UniqueViolationError as error:
             raise KeyTakenError(error.constraint_name) from error
         except LOST as error:
-            await self._writer.close()
+            await writer.close()
             raise StoreLostError(str(error)) from error
 
     async def close(self) -> None:
-        await self._writer.close()
-        await self._read.close()
+        for connection in (*self._writers, self._looking_up.connection, self._reading.connection):
+            await connection.close()
         await self.engine.dispose()

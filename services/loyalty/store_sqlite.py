@@ -187,11 +187,7 @@ class _Transaction:
         return await self._connection.run(read)
 
     async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
-        def read(raw: sqlite3.Connection) -> dict[Key, Located]:
-            found = ((card, raw.execute(_OWNER, _named(card)).fetchone()) for card in cards)
-            return {card: Located(*row) for card, row in found if row is not None}
-
-        return await self._connection.run(read)
+        return await self._connection.run(lambda raw: _owners(raw, cards))
 
     async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
         return await self._connection.run(lambda raw: _decided(raw, keys))
@@ -215,6 +211,11 @@ def _append(raw: sqlite3.Connection, batch: Batch) -> None:
         ],
     )
     raw.executemany(_CHANGE_BUCKET, [{**row, "the_bucket": row["bucket"]} for row in batch.buckets])
+
+
+def _owners(raw: sqlite3.Connection, cards: Sequence[Key]) -> dict[Key, Located]:
+    found = ((card, raw.execute(_OWNER, _named(card)).fetchone()) for card in cards)
+    return {card: Located(*row) for card, row in found if row is not None}
 
 
 def _decided(raw: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Decided]:
@@ -250,14 +251,19 @@ class SqliteStore:
         self.engine = sqlite_engine(url)
         self._writer = _Connection(path)
         self._read = _Connection(path)
-        self.reader: Reader = _Reader(self._read)
+        self.lanes = 1
+        self._reading = _Reader(self._read)
 
-    @classmethod
-    async def open(cls, url: str) -> "SqliteStore":
-        return cls(url)
+    @property
+    def reader(self) -> Reader:
+        return self._reading
+
+    async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
+        return await self._read.run(lambda raw: _owners(raw, cards))
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[_Transaction]:
+    async def writing(self, lane: int = 0) -> AsyncIterator[_Transaction]:
+        assert lane == 0, "a SQLite file has one writer"
         await self._writer.run(lambda raw: raw.execute("BEGIN IMMEDIATE") and None)
         try:
             yield _Transaction(self._writer)

@@ -31,6 +31,9 @@ CARD_MAX = 64
 POINTS_MAX = 10**15
 TEXTS_MAX = 1000  # characters of all texts of one line together
 UUID_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+# An operation id that others make: version 8 is for what time does (domain/due.py), so that nobody
+# can take the id of an effect before it happens.
+OPERATION_ID_FORM = re.compile(rf"(?!.{{14}}8){UUID_FORM.pattern}")
 
 # Counts up when the fields that make a request the same request change; old fingerprints stay
 # comparable by it.
@@ -51,7 +54,7 @@ def request_from_wire(
     operation: pb.Operation, *, terminal_id: str, store_id: str, currency: str
 ) -> Command | Question | Refused:
     """What the operation asks; `currency` is the programme's."""
-    if not UUID_FORM.fullmatch(operation.id):
+    if not OPERATION_ID_FORM.fullmatch(operation.id):
         return _malformed_id("id")
     try:
         occurred_at_us = (
@@ -138,7 +141,7 @@ def _quote(message: pb.Quote, currency: str) -> QuoteBasket | Refused:
 
 def _abandon(operation: pb.Operation, origin: Origin) -> Abandon | Refused:
     target_id = operation.abandon.operation_id
-    if not UUID_FORM.fullmatch(target_id):
+    if not OPERATION_ID_FORM.fullmatch(target_id):
         return _malformed_id("abandon.operation_id")
     if target_id == operation.id:
         return Refused(
@@ -315,7 +318,9 @@ def _card_refusal(card: str, path: str) -> Refused | None:
 
 def _malformed_id(path: str) -> Refused:
     return Refused(
-        Refusal.MALFORMED_ID, path, "send a UUID in its canonical text form, in lower case"
+        Refusal.MALFORMED_ID,
+        path,
+        "send a UUID (version 7 advised, not 8) in its canonical text form, in lower case",
     )
 
 

@@ -25,6 +25,7 @@ from services.loyalty.domain.decision import (
 from services.loyalty.domain.value import value
 from services.loyalty.draft import DEFERRED, Deferred, Draft, home_of, keys_of
 from services.loyalty.keys import Key, KeyKind, card_key, operation_key
+from services.loyalty.owners import Owners
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.record import decision_from_json
 from services.loyalty.store import (
@@ -40,7 +41,6 @@ from services.runtime.logs import logger
 BATCH_MAX = 512
 DECIDING_MAX_S = 0.005
 RECENT_MAX = 10_000
-OWNERS_MAX = 200_000
 QUEUE_MAX = 20_000
 RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 
@@ -90,8 +90,11 @@ class Writer:
         clock: Clock,
         *,
         committed: Callable[[], None] = lambda: None,
+        lane: int = 0,
+        owners: Owners | None = None,
     ) -> None:
         self._store = store
+        self._lane = lane
         self._programmes = programmes
         self._clock = clock
         self._committed = committed
@@ -99,7 +102,7 @@ class Writer:
         self._wake = asyncio.Event()
         self._stopping = False
         self._recent: OrderedDict[str, tuple[bytes, Answer]] = OrderedDict()
-        self._owners: OrderedDict[str, Located] = OrderedDict()
+        self._owners = owners if owners is not None else Owners()
 
     def submit(self, item: Item) -> None:
         """Takes a command; its reply is called exactly once, from the loop, never from here but
@@ -193,7 +196,7 @@ class Writer:
         """
         answers: list[tuple[Item, Decision]] = []
         late: list[Item] = []
-        async with self._store.writing() as transaction:
+        async with self._store.writing(self._lane) as transaction:
             draft, now_us = await self._draft(transaction, items)
             later = self._decide(items, draft, answers, late)
             found = await self._decided_before(transaction, draft, answers)
@@ -273,16 +276,15 @@ class Writer:
         for item in items:
             if isinstance(item.command, Capture):
                 card = item.command.card
-                owner = self._owners.get(card)
+                owner = self._owners.known(card)
                 if owner is not None:
                     owners[card] = owner
                 else:
                     unknown[card_key(card)] = card
         if unknown:
             for key, owner in (await transaction.owners(list(unknown))).items():
-                owners[unknown[key]] = self._owners[unknown[key]] = owner
-            while len(self._owners) > OWNERS_MAX:
-                self._owners.popitem(last=False)
+                owners[unknown[key]] = owner
+                self._owners.remember(unknown[key], owner)
         return owners
 
     async def _decided_before(
@@ -313,7 +315,7 @@ class Writer:
         committed.
         """
         keys = {key for item in items for key in keys_of(item.command)}
-        async with self._store.writing() as transaction:
+        async with self._store.writing(self._lane) as transaction:
             found = await transaction.decided(list(keys))
         left: list[Item] = []
         for item in items:

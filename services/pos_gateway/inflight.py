@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till.v1 import till_pb2 as pb
+from services.pos_gateway.form import Sent
 from services.pos_gateway.terminals import Terminal
 
 FRAME_OPERATIONS_MAX = 512
@@ -25,7 +26,7 @@ TICK_MS = 10
 TIMEOUT_DEFAULT_MS = 5_000
 TIMEOUT_MAX_MS = 60_000
 
-Answer = Callable[[pb.Decision], None]
+Answer = Callable[[bytes], None]  # takes a serialised till decision
 Cause = pb.Undecided.Cause
 
 _REMEDIES: dict[Cause, str] = {
@@ -54,17 +55,19 @@ class _Slot:
     token: int
     operation_id: str
     terminal: Terminal
-    operation: pb.Operation | None  # let go when written
+    raw: bytes  # let go when written
     size_bytes: int
     due_ms: int
     answer: Answer
 
 
-def undecided(operation_id: str, cause: Cause) -> pb.Decision:
-    return pb.Decision(
+def undecided(operation_id: str, cause: Cause) -> bytes:
+    """A till decision that decides nothing, serialised."""
+    decision = pb.Decision(
         operation_id=operation_id,
         undecided=pb.Undecided(cause=cause, remedy=_REMEDIES[cause]),
     )
+    return decision.SerializeToString()
 
 
 class InFlight:
@@ -87,24 +90,22 @@ class InFlight:
     def queued(self) -> int:
         return len(self._queued)
 
-    def accept(
-        self, operation: pb.Operation, *, terminal: Terminal, answer: Answer, now_ms: int
-    ) -> None:
+    def accept(self, sent: Sent, *, terminal: Terminal, answer: Answer, now_ms: int) -> None:
         """Queues the operation, or answers at once that there is no room for it."""
         limits = self._limits
         of_terminal = self._by_terminal.get(terminal.terminal_id, 0)
-        size_bytes = operation.ByteSize()
+        size_bytes = len(sent.raw)
         if (
             len(self) >= limits.operations_max
             or of_terminal >= limits.terminal_operations_max
             or self._queued_bytes + size_bytes > limits.queued_bytes_max
         ):
-            answer(undecided(operation.id, pb.Undecided.CAUSE_OVERLOADED))
+            answer(undecided(sent.operation_id, pb.Undecided.CAUSE_OVERLOADED))
             return
-        timeout_ms = min(operation.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
+        timeout_ms = min(sent.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
         self._last_token = token = self._last_token + 1
         slot = _Slot(
-            token, operation.id, terminal, operation, size_bytes, now_ms + timeout_ms, answer
+            token, sent.operation_id, terminal, sent.raw, size_bytes, now_ms + timeout_ms, answer
         )
         if not self._wheel:
             self._swept_tick = now_ms // TICK_MS
@@ -130,21 +131,21 @@ class InFlight:
             if left_ms <= 0:
                 self._end(slot, undecided(slot.operation_id, pb.Undecided.CAUSE_EXPIRED))
                 continue
-            assert slot.operation is not None, "a queued operation still has its message"
-            entry = add()
-            entry.token = token
-            entry.terminal_id = slot.terminal.terminal_id
-            entry.store_id = slot.terminal.store_id
-            entry.operation.CopyFrom(slot.operation)
-            entry.operation.timeout_ms = left_ms
+            add(
+                token=token,
+                terminal_id=slot.terminal.terminal_id,
+                store_id=slot.terminal.store_id,
+                operation=slot.raw,
+                timeout_ms=left_ms,
+            )
             count += 1
             del self._queued[token]
             self._queued_bytes -= slot.size_bytes
-            slot.operation = None
+            slot.raw = b""
             self._written[token] = slot
         return frame if count else None
 
-    def decided(self, token: int, decision: pb.Decision) -> None:
+    def decided(self, token: int, decision: bytes) -> None:
         """Loyalty's answer; one that nobody waits for any more, or that comes twice, is dropped."""
         slot = self._written.get(token)
         if slot is not None:
@@ -175,7 +176,7 @@ class InFlight:
             return pb.Undecided.CAUSE_EXPIRED
         return pb.Undecided.CAUSE_ANSWER_LOST
 
-    def _end(self, slot: _Slot, decision: pb.Decision) -> None:
+    def _end(self, slot: _Slot, decision: bytes) -> None:
         """Forgets the operation everywhere, then answers it."""
         token = slot.token
         if self._written.pop(token, None) is None:

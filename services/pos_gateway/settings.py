@@ -34,7 +34,6 @@ def read(env: Env) -> Settings:
     return Settings(
         listen=env.str("GATEWAY_LISTEN", "127.0.0.1:7701"),
         loyalty=env.str("GATEWAY_LOYALTY", "127.0.0.1:7702"),
-        service_token=service_token(env),
         terminals_path=default_var("gateway", "terminals.json"),
         limits=limits,
         # Decisions that wait for one till to read them; beyond it the stream is dropped. Above what
@@ -42,4 +41,5 @@ def read(env: Env) -> Settings:
         till_decisions_max=env.int("GATEWAY_TILL_DECISIONS_MAX", 4096, validate=at_least_one),
         # How long operations wait for loyalty to come back, before CAUSE_UNAVAILABLE.
         grace_ms=env.int("GATEWAY_GRACE_MS", 500, validate=Range(min=0, max=60_000)),
+        service_token=service_token(env),  # last: it raises, and the others are told too
     )

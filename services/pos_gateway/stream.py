@@ -15,19 +15,20 @@ from typing import Protocol
 import grpc
 from google.protobuf.message import DecodeError
 
-from bonpunkt.till.v1 import till_pb2 as pb
+from bonpunkt.loyalty.v1 import ledger_pb2
 from services.pos_gateway import form
+from services.pos_gateway.form import Sent
 from services.pos_gateway.inflight import Answer
 from services.pos_gateway.terminals import Terminal
 from services.runtime.grpc import MESSAGE_BYTES_MAX
 
-Context = grpc.aio.ServicerContext[bytes, pb.OpenResponse]
+Context = grpc.aio.ServicerContext[bytes, ledger_pb2.TillResponse]
 
 
 class Submit(Protocol):
     """`Uplink.submit`."""
 
-    def __call__(self, operation: pb.Operation, *, terminal: Terminal, answer: Answer) -> None: ...
+    def __call__(self, sent: Sent, *, terminal: Terminal, answer: Answer) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +52,23 @@ class Outbox:
     """Decisions for one till, packed into responses of at most 1 MiB each."""
 
     def __init__(self) -> None:
-        self._responses: deque[pb.OpenResponse] = deque()
+        self._responses: deque[ledger_pb2.TillResponse] = deque()
         self._last_bytes = 0
         self._decisions = 0
 
     def __len__(self) -> int:
         return self._decisions
 
-    def put(self, decision: pb.Decision) -> None:
-        """Copies the decision, so that it does not keep the message alive in which it came."""
-        size_bytes = decision.ByteSize() + 8  # its tag and length
+    def put(self, decision: bytes) -> None:
+        size_bytes = len(decision) + 8  # its tag and length
         if not self._responses or self._last_bytes + size_bytes > MESSAGE_BYTES_MAX:
-            self._responses.append(pb.OpenResponse())
+            self._responses.append(ledger_pb2.TillResponse())
             self._last_bytes = 0
-        self._responses[-1].decisions.add().CopyFrom(decision)
+        self._responses[-1].decisions.append(decision)
         self._last_bytes += size_bytes
         self._decisions += 1
 
-    def take(self) -> pb.OpenResponse | None:
+    def take(self) -> ledger_pb2.TillResponse | None:
         """The next response to write; None if there is nothing to say."""
         if not self._responses:
             return None
@@ -150,22 +150,22 @@ class Stream:
     def _take(self, raw: bytes) -> End | None:
         """Sends the operations of one message on their way, or says why the stream ends."""
         try:
-            request = pb.OpenRequest.FromString(raw)
+            operations = form.operations(raw)
         except DecodeError:
             return NO_MESSAGE
-        wrong = form.wrong_count(len(request.operations))
+        wrong = form.wrong_count(operations)
         if wrong is not None:
             return End(grpc.StatusCode.INVALID_ARGUMENT, wrong)
-        self._unanswered += len(request.operations)
-        for operation in request.operations:
-            refused = form.refusal(operation)
+        self._unanswered += len(operations)
+        for sent in operations:
+            refused = form.refusal(sent)
             if refused is not None:
                 self._answer(refused)
             else:
-                self._submit(operation, terminal=self.terminal, answer=self._answer)
+                self._submit(sent, terminal=self.terminal, answer=self._answer)
         return None
 
-    def _answer(self, decision: pb.Decision) -> None:
+    def _answer(self, decision: bytes) -> None:
         self._unanswered -= 1
         if self._end is not None:
             return

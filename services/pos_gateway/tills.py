@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.message import DecodeError
 
-from bonpunkt.till.v1 import till_pb2 as pb
+from bonpunkt.loyalty.v1 import ledger_pb2
+from bonpunkt.till.v1 import till_pb2
 from services.pos_gateway import form
 from services.pos_gateway.stream import (
     NO_MESSAGE,
@@ -25,7 +26,7 @@ from services.pos_gateway.stream import (
 )
 from services.pos_gateway.terminals import Terminal, Terminals
 
-SERVICE_NAME = pb.DESCRIPTOR.services_by_name["TillService"].full_name
+SERVICE_NAME = till_pb2.DESCRIPTOR.services_by_name["TillService"].full_name
 
 
 class Tills:
@@ -41,10 +42,10 @@ class Tills:
     def add_to(self, server: grpc.aio.Server) -> None:
         methods: dict[str, grpc.RpcMethodHandler[bytes, Any]] = {
             "Open": grpc.stream_stream_rpc_method_handler(
-                self.Open, response_serializer=pb.OpenResponse.SerializeToString
+                self.Open, response_serializer=ledger_pb2.TillResponse.SerializeToString
             ),
             "Submit": grpc.unary_unary_rpc_method_handler(
-                self.Submit, response_serializer=pb.SubmitResponse.SerializeToString
+                self.Submit, response_serializer=ledger_pb2.TillResponse.SerializeToString
             ),
         }
         handler = grpc.method_handlers_generic_handler(SERVICE_NAME, methods)
@@ -66,24 +67,24 @@ class Tills:
         if end.code is not grpc.StatusCode.OK:
             await _abort(context, end)
 
-    async def Submit(self, raw: bytes, context: Context) -> pb.SubmitResponse:
+    async def Submit(self, raw: bytes, context: Context) -> ledger_pb2.TillResponse:
         terminal = await self._admit(context)
         try:
-            operations = pb.SubmitRequest.FromString(raw).operations
+            operations = form.operations(raw)
         except DecodeError:
             await _abort(context, NO_MESSAGE)
-        wrong = form.wrong_count(len(operations))
+        wrong = form.wrong_count(operations)
         if wrong is not None:
             await _abort(context, End(grpc.StatusCode.INVALID_ARGUMENT, wrong))
         answers = _Answers(len(operations))
-        for index, operation in enumerate(operations):
+        for index, sent in enumerate(operations):
             answer = partial(answers.put, index)
-            refused = form.refusal(operation)
+            refused = form.refusal(sent)
             if refused is not None:
                 answer(refused)
             else:
-                self._submit(operation, terminal=terminal, answer=answer)
-        return pb.SubmitResponse(decisions=await answers.complete)
+                self._submit(sent, terminal=terminal, answer=answer)
+        return ledger_pb2.TillResponse(decisions=await answers.complete)
 
     def drain(self) -> None:
         """Lets every open stream finish what is in flight, and no more."""
@@ -106,13 +107,11 @@ class _Answers:
     """The decisions of one Submit, in the order of its operations."""
 
     def __init__(self, count: int) -> None:
-        self._decisions = [pb.Decision()] * count
+        self._decisions = [b""] * count
         self._missing = count
-        self.complete: asyncio.Future[list[pb.Decision]] = (
-            asyncio.get_running_loop().create_future()
-        )
+        self.complete: asyncio.Future[list[bytes]] = asyncio.get_running_loop().create_future()
 
-    def put(self, index: int, decision: pb.Decision) -> None:
+    def put(self, index: int, decision: bytes) -> None:
         self._decisions[index] = decision
         self._missing -= 1
         if self._missing == 0 and not self.complete.done():  # done: the till hung up

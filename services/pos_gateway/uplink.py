@@ -18,6 +18,7 @@ import grpc
 
 from bonpunkt.loyalty.v1 import ledger_pb2, ledger_pb2_grpc
 from bonpunkt.till.v1 import till_pb2 as pb
+from services.pos_gateway.form import Sent
 from services.pos_gateway.inflight import TICK_MS, Answer, InFlight, undecided
 from services.pos_gateway.terminals import Terminal
 from services.runtime import logs
@@ -57,15 +58,15 @@ class Uplink:
         self._grace_timer: asyncio.TimerHandle | None = None
         self._unavailable = False
 
-    def submit(self, operation: pb.Operation, *, terminal: Terminal, answer: Answer) -> None:
+    def submit(self, sent: Sent, *, terminal: Terminal, answer: Answer) -> None:
         """Takes the operation on its way; `answer` is called once, perhaps before this returns.
 
         The operation is answered within its own `timeout_ms`, whatever becomes of loyalty.
         """
         if self._unavailable:
-            answer(undecided(operation.id, pb.Undecided.CAUSE_UNAVAILABLE))
+            answer(undecided(sent.operation_id, pb.Undecided.CAUSE_UNAVAILABLE))
             return
-        self._in_flight.accept(operation, terminal=terminal, answer=answer, now_ms=_now_ms())
+        self._in_flight.accept(sent, terminal=terminal, answer=answer, now_ms=_now_ms())
         self._arrived.set()
         if self._sweep_timer is None:
             self._sweep_later()

@@ -45,8 +45,8 @@ def read(env: Env) -> AdminSettings:
         public_url=public_url,
         loyalty=env.str("ADMIN_LOYALTY", "127.0.0.1:7702"),
         notifier=env.str("ADMIN_NOTIFIER", "127.0.0.1:7703"),
-        service_token=service_token(env),
         log_level=env.str("ADMIN_LOG_LEVEL", "INFO"),
+        service_token=service_token(env),  # last: it raises, and the others are told too
     )
 
 

@@ -77,14 +77,17 @@ class Shop:
         request = ledger_pb.CommitRequest(
             operations=[
                 ledger_pb.TillOperation(
-                    token=1, terminal_id="till-1", store_id="store-1", operation=operation
+                    token=1,
+                    terminal_id="till-1",
+                    store_id="store-1",
+                    operation=operation.SerializeToString(),
                 )
             ]
         )
         answers = LedgerServiceStub(self.channel).Commit(
             iter([request]), metadata=self.metadata, timeout=WITHIN_S
         )
-        return next(iter(answers)).decisions[0].decision
+        return till.Decision.FromString(next(iter(answers)).decisions[0].decision)
 
     def _basket(self, articles: tuple[Article, ...], *, times: int) -> till.Basket:
         lines = [

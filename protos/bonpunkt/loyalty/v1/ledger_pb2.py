@@ -22,24 +22,29 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from bonpunkt.till.v1 import till_pb2 as bonpunkt_dot_till_dot_v1_dot_till__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n bonpunkt/loyalty/v1/ledger.proto\x12\x13\x62onpunkt.loyalty.v1\x1a\x1b\x62onpunkt/till/v1/till.proto\"G\n\rCommitRequest\x12\x36\n\noperations\x18\x01 \x03(\x0b\x32\".bonpunkt.loyalty.v1.TillOperation\"F\n\x0e\x43ommitResponse\x12\x34\n\tdecisions\x18\x01 \x03(\x0b\x32!.bonpunkt.loyalty.v1.TillDecision\"u\n\rTillOperation\x12\r\n\x05token\x18\x01 \x01(\x04\x12\x13\n\x0bterminal_id\x18\x02 \x01(\t\x12\x10\n\x08store_id\x18\x03 \x01(\t\x12.\n\toperation\x18\x04 \x01(\x0b\x32\x1b.bonpunkt.till.v1.Operation\"K\n\x0cTillDecision\x12\r\n\x05token\x18\x01 \x01(\x04\x12,\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x1a.bonpunkt.till.v1.Decision2f\n\rLedgerService\x12U\n\x06\x43ommit\x12\".bonpunkt.loyalty.v1.CommitRequest\x1a#.bonpunkt.loyalty.v1.CommitResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n bonpunkt/loyalty/v1/ledger.proto\x12\x13\x62onpunkt.loyalty.v1\"G\n\rCommitRequest\x12\x36\n\noperations\x18\x01 \x03(\x0b\x32\".bonpunkt.loyalty.v1.TillOperation\"F\n\x0e\x43ommitResponse\x12\x34\n\tdecisions\x18\x01 \x03(\x0b\x32!.bonpunkt.loyalty.v1.TillDecision\"l\n\rTillOperation\x12\r\n\x05token\x18\x01 \x01(\x04\x12\x13\n\x0bterminal_id\x18\x02 \x01(\t\x12\x10\n\x08store_id\x18\x03 \x01(\t\x12\x11\n\toperation\x18\x04 \x01(\x0c\x12\x12\n\ntimeout_ms\x18\x05 \x01(\r\"/\n\x0cTillDecision\x12\r\n\x05token\x18\x01 \x01(\x04\x12\x10\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0c\"!\n\x0bTillRequest\x12\x12\n\noperations\x18\x01 \x03(\x0c\"!\n\x0cTillResponse\x12\x11\n\tdecisions\x18\x01 \x03(\x0c\"/\n\rOperationHead\x12\n\n\x02id\x18\x01 \x01(\t\x12\x12\n\ntimeout_ms\x18\x03 \x01(\r2f\n\rLedgerService\x12U\n\x06\x43ommit\x12\".bonpunkt.loyalty.v1.CommitRequest\x1a#.bonpunkt.loyalty.v1.CommitResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bonpunkt.loyalty.v1.ledger_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_COMMITREQUEST']._serialized_start=86
-  _globals['_COMMITREQUEST']._serialized_end=157
-  _globals['_COMMITRESPONSE']._serialized_start=159
-  _globals['_COMMITRESPONSE']._serialized_end=229
-  _globals['_TILLOPERATION']._serialized_start=231
-  _globals['_TILLOPERATION']._serialized_end=348
-  _globals['_TILLDECISION']._serialized_start=350
-  _globals['_TILLDECISION']._serialized_end=425
-  _globals['_LEDGERSERVICE']._serialized_start=427
-  _globals['_LEDGERSERVICE']._serialized_end=529
+  _globals['_COMMITREQUEST']._serialized_start=57
+  _globals['_COMMITREQUEST']._serialized_end=128
+  _globals['_COMMITRESPONSE']._serialized_start=130
+  _globals['_COMMITRESPONSE']._serialized_end=200
+  _globals['_TILLOPERATION']._serialized_start=202
+  _globals['_TILLOPERATION']._serialized_end=310
+  _globals['_TILLDECISION']._serialized_start=312
+  _globals['_TILLDECISION']._serialized_end=359
+  _globals['_TILLREQUEST']._serialized_start=361
+  _globals['_TILLREQUEST']._serialized_end=394
+  _globals['_TILLRESPONSE']._serialized_start=396
+  _globals['_TILLRESPONSE']._serialized_end=429
+  _globals['_OPERATIONHEAD']._serialized_start=431
+  _globals['_OPERATIONHEAD']._serialized_end=478
+  _globals['_LEDGERSERVICE']._serialized_start=480
+  _globals['_LEDGERSERVICE']._serialized_end=582
 # @@protoc_insertion_point(module_scope)

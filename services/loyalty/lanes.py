@@ -1,0 +1,127 @@
+"""Several writers of one process, each for its share of the buckets.
+
+A writer waits for the database four times a batch. With two lanes the other one decides meanwhile,
+so that neither the processor nor the database stands idle; their batches lock different buckets.
+
+Card → member is looked up before a lane is chosen, on a connection of its own, batched by the same
+rule as everything here: idle, ask at once; busy, collect.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from services.loyalty.clock import Clock
+from services.loyalty.domain.decision import Abandon, Capture, Command
+from services.loyalty.keys import card_key, member_bucket, operation_key
+from services.loyalty.owners import Owners
+from services.loyalty.programmes.versions import Programmes
+from services.loyalty.store import Store, StoreLostError
+from services.loyalty.writer import QUEUE_MAX, Answer, Cause, Item, Writer
+from services.runtime.logs import logger
+
+LOOK_UPS_MAX = 512
+
+log = logger(__name__)
+
+
+class Lanes:
+    """Takes commands, finds the lane of each, and runs the writers."""
+
+    def __init__(
+        self,
+        store: Store,
+        programmes: Programmes,
+        clock: Clock,
+        *,
+        committed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._owners = Owners()
+        self._writers = [
+            Writer(store, programmes, clock, committed=committed, lane=lane, owners=self._owners)
+            for lane in range(store.lanes)
+        ]
+        self._unknown: dict[str, list[Item]] = {}  # by card, in order of arrival
+        self._unknown_items = 0
+        self._wake = asyncio.Event()
+        self._stopping = False
+
+    def submit(self, item: Item) -> None:
+        """Takes a command; its reply is called exactly once."""
+        command = item.command
+        if not isinstance(command, Capture):
+            self._writer_of(_bucket(command)).submit(item)
+            return
+        owner = self._owners.known(command.card)
+        if owner is not None and command.card not in self._unknown:
+            self._writer_of(owner.home_bucket).submit(item)
+        elif self._unknown_items >= QUEUE_MAX or self._stopping:
+            item.reply(Answer(cause=Cause.OVERLOADED))
+        else:
+            self._unknown.setdefault(command.card, []).append(item)
+            self._unknown_items += 1
+            self._wake.set()
+
+    async def commit(self, command: Command, *, timeout_s: float) -> Answer:
+        """One command from inside the house, answered when it is durable."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Answer] = loop.create_future()
+
+        def reply(answer: Answer) -> None:
+            if not answered.done():
+                answered.set_result(answer)
+
+        self.submit(Item(command, loop.time() + timeout_s, reply))
+        return await answered
+
+    async def run(self) -> None:
+        """Commits until `stop`; then finishes what had arrived."""
+        async with asyncio.TaskGroup() as group:
+            for writer in self._writers:
+                group.create_task(writer.run())
+            await self._look_up()
+            for writer in self._writers:
+                writer.stop()
+
+    def stop(self) -> None:
+        """No new commands; `run` returns once everything is answered."""
+        self._stopping = True
+        self._wake.set()
+
+    async def _look_up(self) -> None:
+        """Finds the owners of unknown cards until `stop`, and sends their items on."""
+        while self._unknown or not self._stopping:
+            if not self._unknown:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            cards = list(self._unknown)[:LOOK_UPS_MAX]
+            keys = {card_key(card): card for card in cards}
+            try:
+                found = await self._store.owners(list(keys))
+            except StoreLostError as error:
+                log.warning("cards are looked up by the writers", error=str(error))
+                found = {}
+            for key, owner in found.items():
+                self._owners.remember(keys[key], owner)
+            for card in cards:
+                self._send_on(card)
+
+    def _send_on(self, card: str) -> None:
+        """To the lane of the card's owner. A card of nobody is refused by any writer."""
+        owner = self._owners.known(card)
+        writer = self._writer_of(owner.home_bucket if owner is not None else 0)
+        for item in self._unknown.pop(card):
+            self._unknown_items -= 1
+            writer.submit(item)
+
+    def _writer_of(self, bucket: int) -> Writer:
+        return self._writers[bucket % len(self._writers)]
+
+
+def _bucket(command: Command) -> int:
+    """Where a command that names no card is decided."""
+    if isinstance(command, Abandon):
+        return operation_key(command.target_id).bucket
+    assert not isinstance(command, Capture)
+    return member_bucket(command.member_id)
