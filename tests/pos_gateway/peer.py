@@ -13,6 +13,7 @@ from bonpunkt.loyalty.v1 import ledger_pb2, ledger_pb2_grpc, terminal_pb2, termi
 from bonpunkt.till.operations import new_id
 from bonpunkt.till.v1 import till_pb2 as pb
 from bonpunkt.till.v1.till_pb2_grpc import TillServiceStub
+from services.pos_gateway import form
 from services.pos_gateway.__main__ import serve
 from services.pos_gateway.inflight import Limits
 from services.pos_gateway.settings import Settings
@@ -21,6 +22,7 @@ from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
 
 TOKEN = "the-service-token"
+FIELD_OF_TOMORROW = b"\x9a\x06\x05later"  # field 99, with five bytes in it
 WITHIN_S = 30.0  # ends a test that would hang; no rule is about it
 
 TERMINAL = terminal_pb2.Terminal(
@@ -44,8 +46,13 @@ def metadata(terminal_id: str = "till-1", secret: str = "secret-1") -> Metadata:
     return (("bonpunkt-terminal", terminal_id), ("authorization", f"Bearer {secret}"))
 
 
+def id_of(entry: ledger_pb2.TillOperation) -> str:
+    """The operation's id, even where the rest of it cannot be read."""
+    return ledger_pb2.OperationHead.FromString(entry.operation).id
+
+
 def accept(entry: ledger_pb2.TillOperation) -> pb.Decision:
-    return pb.Decision(operation_id=entry.operation.id, captured=pb.Captured(points_earned=1))
+    return pb.Decision(operation_id=id_of(entry), captured=pb.Captured(points_earned=1))
 
 
 def keep_silent(entry: ledger_pb2.TillOperation) -> pb.Decision | None:
@@ -96,7 +103,9 @@ class Loyalty(ledger_pb2_grpc.LedgerServiceServicer, terminal_pb2_grpc.TerminalS
         """Sends the decisions upon these operations, in one message."""
         response = ledger_pb2.CommitResponse()
         for entry in entries:
-            response.decisions.add(token=entry.token, decision=decide(entry))
+            decision = decide(entry)
+            assert decision is not None, "an answer decides"
+            response.decisions.add(token=entry.token, decision=decision.SerializeToString())
         self._answers.put_nowait(response)
 
     def break_stream(self) -> None:
@@ -130,7 +139,7 @@ class Loyalty(ledger_pb2_grpc.LedgerServiceServicer, terminal_pb2_grpc.TerminalS
             for entry in frame.operations:
                 decision = self.decide(entry)
                 if decision is not None:
-                    response.decisions.add(token=entry.token, decision=decision)
+                    response.decisions.add(token=entry.token, decision=decision.SerializeToString())
                 self.received.put_nowait(entry)
             if response.decisions:
                 self._answers.put_nowait(response)
@@ -210,6 +219,12 @@ def status_operation(operation_id: str | None = None, *, timeout_ms: int = 0) ->
     return pb.Operation(
         id=operation_id or new_id(), timeout_ms=timeout_ms, status=pb.Status(operation_id=new_id())
     )
+
+
+def sent(operation: pb.Operation) -> form.Sent:
+    """The operation as a gateway reads it from a till's message."""
+    [read] = form.operations(pb.OpenRequest(operations=[operation]).SerializeToString())
+    return read
 
 
 @asynccontextmanager

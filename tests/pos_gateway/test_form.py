@@ -1,27 +1,56 @@
 import pytest
+from google.protobuf.message import DecodeError
 
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.pos_gateway import form
+from services.pos_gateway.form import Sent
+from tests.pos_gateway.peer import sent
 
 WELL_FORMED = "0192f3c4-0000-7000-8000-0000000000ff"
+GOOD = sent(pb.Operation(id=WELL_FORMED, status=pb.Status()))
+Request = type[pb.OpenRequest] | type[pb.SubmitRequest]
+
+
+@pytest.mark.parametrize("request_type", [pb.OpenRequest, pb.SubmitRequest])
+def test_the_operations_of_a_message_are_read_in_order(request_type: Request) -> None:
+    first = pb.Operation(id="1", timeout_ms=700, capture=pb.Capture(card="c"))
+    second = pb.Operation(id="2", status=pb.Status(operation_id=WELL_FORMED))
+    message = request_type(operations=[first, second]).SerializeToString()
+
+    assert form.operations(message) == [
+        Sent(operation_id="1", timeout_ms=700, raw=first.SerializeToString()),
+        Sent(operation_id="2", timeout_ms=0, raw=second.SerializeToString()),
+    ]
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\xff\xff\xff",
+        b"\x0a\x7f",
+        b"\x0a\x03\x0a\x01\xff",  # an id that is no text
+        b"\x0a\x02\x18\xff",  # a timeout_ms without an end
+    ],
+)
+def test_bytes_without_readable_operations_are_no_message(garbage: bytes) -> None:
+    with pytest.raises(DecodeError):
+        form.operations(garbage)
 
 
 @pytest.mark.parametrize("count", [1, 256])
 def test_a_message_carries_1_to_256_operations(count: int) -> None:
-    assert form.wrong_count(count) is None
+    assert form.wrong_count([GOOD] * count) is None
 
 
 @pytest.mark.parametrize("count", [0, 257])
 def test_a_wrong_count_is_named_with_field_and_bound(count: int) -> None:
-    words = form.wrong_count(count)
+    words = form.wrong_count([GOOD] * count)
 
     assert words == f"operations: 1 to 256 a message, got {count}"
 
 
 def test_a_well_formed_operation_is_not_refused() -> None:
-    operation = pb.Operation(id=WELL_FORMED, status=pb.Status())
-
-    assert form.refusal(operation) is None
+    assert form.refusal(GOOD) is None
 
 
 @pytest.mark.parametrize(
@@ -41,19 +70,15 @@ def test_a_well_formed_operation_is_not_refused() -> None:
 )
 def test_an_id_is_a_uuid_in_canonical_text_form(given: str) -> None:
     """Also the refusal carries the id as it was given, so that the till finds its operation."""
-    decision = form.refusal(pb.Operation(id=given, status=pb.Status()))
+    refusal = form.refusal(sent(pb.Operation(id=given, status=pb.Status())))
 
-    assert decision is not None
+    assert refusal is not None
+    decision = pb.Decision.FromString(refusal)
     assert decision.operation_id == given
     assert decision.refused.reason == pb.REASON_MALFORMED_ID
     assert decision.refused.field == "id"
     assert decision.refused.remedy
 
 
-def test_an_operation_without_a_kind_is_refused() -> None:
-    decision = form.refusal(pb.Operation(id=WELL_FORMED))
-
-    assert decision is not None
-    assert decision.operation_id == WELL_FORMED
-    assert decision.refused.reason == pb.REASON_MALFORMED
-    assert decision.refused.field == "kind"
+def test_an_operation_without_a_kind_is_not_the_gateways_to_refuse() -> None:
+    assert form.refusal(sent(pb.Operation(id=WELL_FORMED))) is None

@@ -7,6 +7,7 @@ import pytest
 from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till.operations import new_id
 from bonpunkt.till.v1 import till_pb2 as pb
+from services.pos_gateway.form import Sent
 from services.pos_gateway.inflight import (
     FRAME_BYTES_MAX,
     FRAME_OPERATIONS_MAX,
@@ -15,6 +16,7 @@ from services.pos_gateway.inflight import (
     Limits,
 )
 from services.pos_gateway.terminals import Terminal
+from tests.pos_gateway.peer import FIELD_OF_TOMORROW, id_of, sent
 
 TILL_1 = Terminal(terminal_id="till-1", store_id="store-1", secret_sha256=bytes(32))
 TILL_2 = Terminal(terminal_id="till-2", store_id="store-2", secret_sha256=bytes(32))
@@ -31,7 +33,7 @@ class Operations:
 
     def __init__(self, **limits: int) -> None:
         self.in_flight = InFlight(Limits(**limits))
-        self.answers: list[pb.Decision] = []
+        self.answers: list[bytes] = []
 
     def accept(
         self,
@@ -40,12 +42,12 @@ class Operations:
         timeout_ms: int = 0,
         terminal: Terminal = TILL_1,
         bytes_more: int = 0,
-        answer: Callable[[pb.Decision], None] | None = None,
+        answer: Callable[[bytes], None] | None = None,
     ) -> str:
         operation = pb.Operation(id=operation_id or new_id(), timeout_ms=timeout_ms)
         operation.identify.card = "c" * bytes_more
         answer = answer or self.answers.append
-        self.in_flight.accept(operation, terminal=terminal, answer=answer, now_ms=NOW_MS)
+        self.in_flight.accept(sent(operation), terminal=terminal, answer=answer, now_ms=NOW_MS)
         return operation.id
 
     def frame(self, *, after_ms: int = 0) -> ledger_pb2.CommitRequest:
@@ -54,12 +56,17 @@ class Operations:
         return frame
 
     @property
+    def decisions(self) -> list[pb.Decision]:
+        return [pb.Decision.FromString(answer) for answer in self.answers]
+
+    @property
     def causes(self) -> list[pb.Undecided.Cause]:
-        return [answer.undecided.cause for answer in self.answers]
+        return [decision.undecided.cause for decision in self.decisions]
 
 
-def decision(operation_id: str) -> pb.Decision:
-    return pb.Decision(operation_id=operation_id, captured=pb.Captured(points_earned=7))
+def decision(operation_id: str) -> bytes:
+    captured = pb.Captured(points_earned=7)
+    return pb.Decision(operation_id=operation_id, captured=captured).SerializeToString()
 
 
 def test_a_frame_carries_the_operations_in_the_order_of_arrival_and_who_sent_them() -> None:
@@ -69,17 +76,30 @@ def test_a_frame_carries_the_operations_in_the_order_of_arrival_and_who_sent_the
 
     entries = operations.frame().operations
 
-    assert [entry.operation.id for entry in entries] == [first, second]
+    assert [id_of(entry) for entry in entries] == [first, second]
     assert [entry.terminal_id for entry in entries] == ["till-1", "till-2"]
     assert [entry.store_id for entry in entries] == ["store-1", "store-2"]
     assert operations.in_flight.next_frame(now_ms=NOW_MS) is None
+
+
+def test_a_frame_carries_an_operation_as_the_till_sent_it() -> None:
+    """Also what a gateway cannot read, and the time as the till gave it."""
+    operations = Operations()
+    operation = pb.Operation(id=new_id(), timeout_ms=700, status=pb.Status())
+    raw = FIELD_OF_TOMORROW + operation.SerializeToString()
+    as_sent = Sent(operation_id=new_id(), timeout_ms=700, raw=raw)
+    operations.in_flight.accept(
+        as_sent, terminal=TILL_1, answer=operations.answers.append, now_ms=NOW_MS
+    )
+
+    assert operations.frame(after_ms=300).operations[0].operation == raw
 
 
 def test_a_frame_passes_on_what_is_left_of_the_time() -> None:
     operations = Operations()
     operations.accept(timeout_ms=700)
 
-    assert operations.frame(after_ms=300).operations[0].operation.timeout_ms == 400
+    assert operations.frame(after_ms=300).operations[0].timeout_ms == 400
 
 
 @pytest.mark.parametrize(
@@ -89,7 +109,7 @@ def test_a_timeout_is_1_to_60000_ms_and_0_means_5000(given_ms: int, meant_ms: in
     operations = Operations()
     operations.accept(timeout_ms=given_ms)
 
-    assert operations.frame().operations[0].operation.timeout_ms == meant_ms
+    assert operations.frame().operations[0].timeout_ms == meant_ms
 
 
 def test_an_answer_goes_to_the_operation_with_its_token() -> None:
@@ -128,14 +148,14 @@ def test_an_answer_to_what_was_never_written_is_dropped() -> None:
 
 def test_one_id_from_two_tills_is_two_operations_with_two_answers() -> None:
     operations = Operations()
-    heard: dict[str, pb.Decision] = {}
+    heard: dict[str, bytes] = {}
     one_id = new_id()
     operations.accept(one_id, terminal=TILL_1, answer=lambda d: heard.update({"till-1": d}))
     operations.accept(one_id, terminal=TILL_2, answer=lambda d: heard.update({"till-2": d}))
     first, second = operations.frame().operations
     refused = pb.Decision(
         operation_id=one_id, refused=pb.Refused(reason=pb.Reason.REASON_KEY_REUSED)
-    )
+    ).SerializeToString()
 
     operations.in_flight.decided(second.token, refused)
     operations.in_flight.decided(first.token, decision(one_id))
@@ -234,9 +254,9 @@ def test_a_frame_leaves_out_what_has_no_time_left() -> None:
 
     frame = operations.frame(after_ms=100)
 
-    assert [entry.operation.id for entry in frame.operations] == [in_time]
-    assert frame.operations[0].operation.timeout_ms == 1
-    assert [answer.operation_id for answer in operations.answers] == [late]
+    assert [id_of(entry) for entry in frame.operations] == [in_time]
+    assert frame.operations[0].timeout_ms == 1
+    assert [each.operation_id for each in operations.decisions] == [late]
     assert operations.causes == [EXPIRED]
 
 
@@ -250,7 +270,7 @@ def test_one_operation_too_many_is_answered_overloaded() -> None:
     third = operations.accept(terminal=TILL_2)
 
     assert operations.causes == [OVERLOADED]
-    assert operations.answers[0].operation_id == third
+    assert operations.decisions[0].operation_id == third
 
 
 def test_one_terminal_cannot_take_the_room_of_all() -> None:
@@ -297,9 +317,9 @@ def test_a_broken_stream_loses_what_was_written_and_nothing_else() -> None:
 
     operations.in_flight.lose_written()
 
-    assert [answer.operation_id for answer in operations.answers] == [written]
+    assert [each.operation_id for each in operations.decisions] == [written]
     assert operations.causes == [ANSWER_LOST]
-    assert operations.frame().operations[0].operation.id == queued
+    assert id_of(operations.frame().operations[0]) == queued
 
 
 def test_when_loyalty_stays_away_what_is_queued_is_turned_away_and_nothing_else() -> None:
@@ -310,7 +330,7 @@ def test_when_loyalty_stays_away_what_is_queued_is_turned_away_and_nothing_else(
 
     operations.in_flight.refuse_queued()
 
-    assert [answer.operation_id for answer in operations.answers] == [queued]
+    assert [each.operation_id for each in operations.decisions] == [queued]
     assert operations.causes == [UNAVAILABLE]
     assert len(operations.in_flight) == 1
 
@@ -325,4 +345,4 @@ def test_every_undecided_answer_says_what_to_do() -> None:
     operations.in_flight.refuse_queued()
 
     assert operations.causes == [OVERLOADED, ANSWER_LOST, UNAVAILABLE]
-    assert all(answer.undecided.remedy for answer in operations.answers)
+    assert all(each.undecided.remedy for each in operations.decisions)

@@ -17,6 +17,7 @@ from tests.pos_gateway.peer import (
     WITHIN_S,
     Gateway,
     Loyalty,
+    id_of,
     keep_silent,
     metadata,
     running_gateway,
@@ -103,7 +104,7 @@ async def test_health_says_first_that_the_gateway_is_stopping(
     assert (await watch.read()).status == NOT_SERVING
     loyalty.answer(entry)
     response = await till.read()
-    assert [each.operation_id for each in response.decisions] == [entry.operation.id]
+    assert [each.operation_id for each in response.decisions] == [id_of(entry)]
 
 
 async def test_a_stopping_gateway_answers_what_is_in_flight_and_tells_tills_to_connect_again(

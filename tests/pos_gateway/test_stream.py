@@ -3,9 +3,9 @@ from services.pos_gateway.stream import Outbox
 from services.runtime.grpc import MESSAGE_BYTES_MAX
 
 
-def decision(number: int, *, bytes_more: int = 0) -> pb.Decision:
+def decision(number: int, *, bytes_more: int = 0) -> bytes:
     captured = pb.Captured(points_earned=number, receipt_lines=["x" * bytes_more])
-    return pb.Decision(operation_id=str(number), captured=captured)
+    return pb.Decision(operation_id=str(number), captured=captured).SerializeToString()
 
 
 def test_decisions_go_out_together_and_in_order() -> None:
@@ -16,7 +16,8 @@ def test_decisions_go_out_together_and_in_order() -> None:
     response = outbox.take()
 
     assert response is not None
-    assert [each.operation_id for each in response.decisions] == ["0", "1", "2"]
+    heard = pb.OpenResponse.FromString(response.SerializeToString())
+    assert [each.operation_id for each in heard.decisions] == ["0", "1", "2"]
     assert outbox.take() is None
 
 

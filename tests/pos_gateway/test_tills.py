@@ -18,6 +18,7 @@ from services.pos_gateway.tills import SERVICE_NAME
 from services.runtime.grpc import MESSAGE_BYTES_MAX
 from tests.pos_gateway.peer import (
     BLOCKED_TERMINAL,
+    FIELD_OF_TOMORROW,
     OTHER_TERMINAL,
     TERMINAL,
     WITHIN_S,
@@ -25,6 +26,7 @@ from tests.pos_gateway.peer import (
     Loyalty,
     Metadata,
     accept,
+    id_of,
     keep_silent,
     metadata,
     running_gateway,
@@ -43,6 +45,12 @@ STRANGERS = [
     metadata("till-3", "secret-3"),
 ]
 STRANGERS_ARE = ["nobody", "an unknown terminal", "a wrong secret", "a blocked terminal"]
+STATUS_TAG = bytes([pb.Operation.STATUS_FIELD_NUMBER << 3 | 2])
+LEFT_TO_LOYALTY = {
+    "no kind": b"",
+    "a field of tomorrow": FIELD_OF_TOMORROW,
+    "a kind that is no message": STATUS_TAG + b"\x02\xff\xff",
+}
 
 
 def opened(gateway: Gateway, shown: Metadata | None = None) -> OpenCall:
@@ -51,6 +59,22 @@ def opened(gateway: Gateway, shown: Metadata | None = None) -> OpenCall:
 
 def request(*operations: pb.Operation) -> pb.OpenRequest:
     return pb.OpenRequest(operations=operations)
+
+
+def refusal(operation_id: str) -> pb.Decision:
+    refused = pb.Refused(reason=pb.REASON_MALFORMED, field="kind", remedy="as loyalty says")
+    return pb.Decision(operation_id=operation_id, refused=refused)
+
+
+def refuse(entry: ledger_pb2.TillOperation) -> pb.Decision:
+    return refusal(id_of(entry))
+
+
+def accepted_tomorrow(operation_id: str) -> pb.Decision:
+    """A decision with a field that no gateway of today knows."""
+    decision = pb.Decision(operation_id=operation_id, captured=pb.Captured(points_earned=1))
+    decision.MergeFromString(FIELD_OF_TOMORROW)
+    return decision
 
 
 async def decisions(call: OpenCall, count: int) -> list[pb.Decision]:
@@ -171,20 +195,57 @@ async def test_a_terminal_that_is_known_no_longer_loses_its_streams(
 async def test_a_malformed_operation_is_refused_and_the_others_are_decided(
     gateway: Gateway, loyalty: Loyalty
 ) -> None:
-    without_kind = pb.Operation(id=new_id())
     good = status_operation()
-    operations = [good, status_operation("not-a-uuid"), without_kind]
+    operations = [good, status_operation("not-a-uuid")]
     call = opened(gateway)
     await call.write(request(*operations))
 
-    by_id = {each.operation_id: each for each in await decisions(call, 3)}
+    by_id = {each.operation_id: each for each in await decisions(call, 2)}
     submitted = await gateway.submit(*operations)
 
     assert by_id["not-a-uuid"].refused.field == "id"
-    assert by_id[without_kind.id].refused.field == "kind"
     assert by_id[good.id].HasField("captured")
     assert submitted == [by_id[each.id] for each in operations]
     assert [len(frame.operations) for frame in loyalty.frames] == [1, 1]
+
+
+@pytest.mark.parametrize("inside", LEFT_TO_LOYALTY.values(), ids=LEFT_TO_LOYALTY)
+async def test_what_is_inside_an_operation_is_left_to_loyalty(
+    gateway: Gateway, loyalty: Loyalty, inside: bytes
+) -> None:
+    """It gets the bytes of the till, and the till gets its words."""
+    loyalty.decide = refuse
+    operation_id = new_id()
+    raw = inside + pb.Operation(id=operation_id, timeout_ms=7_000).SerializeToString()
+    message = ledger_pb2.TillRequest(operations=[raw]).SerializeToString()
+    stream = gateway.channel.stream_stream(
+        f"/{SERVICE_NAME}/Open", response_deserializer=pb.OpenResponse.FromString
+    )(metadata=metadata(), timeout=WITHIN_S)
+    await stream.write(message)
+    [decision] = await decisions(stream, 1)
+    submitted = await gateway.channel.unary_unary(
+        f"/{SERVICE_NAME}/Submit", response_deserializer=pb.SubmitResponse.FromString
+    )(message, metadata=metadata(), timeout=WITHIN_S)
+
+    assert [(await loyalty.operation()).operation for _ in range(2)] == [raw, raw]
+    assert decision == refusal(operation_id)
+    assert list(submitted.decisions) == [decision]
+
+
+async def test_a_decision_reaches_the_till_as_loyalty_sent_it(
+    gateway: Gateway, loyalty: Loyalty
+) -> None:
+    """Also what a gateway older than loyalty cannot read."""
+    operation = status_operation()
+    raw = accepted_tomorrow(operation.id).SerializeToString()
+    loyalty.decide = lambda entry: accepted_tomorrow(id_of(entry))
+    call = gateway.channel.stream_stream(
+        f"/{SERVICE_NAME}/Open", response_deserializer=ledger_pb2.TillResponse.FromString
+    )(metadata=metadata(), timeout=WITHIN_S)
+    await call.write(request(operation).SerializeToString())
+
+    assert list((await call.read()).decisions) == [raw]
+    assert [each.SerializeToString() for each in await gateway.submit(operation)] == [raw]
 
 
 @pytest.mark.parametrize("count", [0, 257])
@@ -281,8 +342,8 @@ async def test_a_till_that_is_done_still_hears_what_is_under_way(
     second = await decisions(call, 1)
 
     assert [first[0].operation_id, second[0].operation_id] == [
-        entries[1].operation.id,
-        entries[0].operation.id,
+        id_of(entries[1]),
+        id_of(entries[0]),
     ]
     assert await call.read() is grpc.aio.EOF
     assert await call.code() is grpc.StatusCode.OK
@@ -311,7 +372,7 @@ async def test_a_till_that_vanishes_disturbs_nobody(gateway: Gateway, loyalty: L
 
     loyalty.answer(orphan, entry)
 
-    assert [each.operation_id for each in await decisions(staying, 1)] == [entry.operation.id]
+    assert [each.operation_id for each in await decisions(staying, 1)] == [id_of(entry)]
 
 
 async def test_a_submit_that_hangs_up_disturbs_nobody(gateway: Gateway, loyalty: Loyalty) -> None:
@@ -333,7 +394,7 @@ async def test_a_submit_that_hangs_up_disturbs_nobody(gateway: Gateway, loyalty:
 def long_decision(entry: ledger_pb2.TillOperation) -> pb.Decision:
     """100 kB: a dozen fill what HTTP/2 and gRPC hold for a till that does not read."""
     captured = pb.Captured(receipt_lines=["x" * 1000] * 100)
-    return pb.Decision(operation_id=entry.operation.id, captured=captured)
+    return pb.Decision(operation_id=id_of(entry), captured=captured)
 
 
 async def test_a_till_that_does_not_read_its_answers_is_dropped(
@@ -377,7 +438,7 @@ async def test_a_till_that_sends_too_much_at_once_is_told_so(
         await loyalty.operation()
         repeated = await loyalty.operation()
 
-    assert repeated.operation.id == operations[2].id
+    assert id_of(repeated) == operations[2].id
 
 
 async def test_a_till_hears_that_loyalty_is_away(loyalty: Loyalty, tmp_path: Path) -> None:

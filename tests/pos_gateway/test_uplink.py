@@ -13,8 +13,10 @@ from tests.pos_gateway.peer import (
     TOKEN,
     WITHIN_S,
     Loyalty,
+    id_of,
     keep_silent,
     running,
+    sent,
     status_operation,
 )
 from tests.servers.waiting import eventually
@@ -32,8 +34,12 @@ class Answers:
 
     def send(self, *, timeout_ms: int = 60_000) -> asyncio.Future[pb.Decision]:
         answer: asyncio.Future[pb.Decision] = asyncio.get_running_loop().create_future()
-        operation = status_operation(timeout_ms=timeout_ms)
-        self.uplink.submit(operation, terminal=TILL, answer=answer.set_result)
+        operation = sent(status_operation(timeout_ms=timeout_ms))
+
+        def answered(raw: bytes) -> None:
+            answer.set_result(pb.Decision.FromString(raw))
+
+        self.uplink.submit(operation, terminal=TILL, answer=answered)
         return answer
 
     async def cause(self, answer: asyncio.Future[pb.Decision]) -> pb.Undecided.Cause:
@@ -87,7 +93,7 @@ async def test_answers_may_come_in_any_order(loyalty: Loyalty) -> None:
 
         for entry in entries:
             decision = await asyncio.wait_for(answers[entry.token], WITHIN_S)
-            assert decision.operation_id == entry.operation.id
+            assert decision.operation_id == id_of(entry)
 
 
 async def test_an_answer_that_comes_twice_reaches_the_till_once(loyalty: Loyalty) -> None:

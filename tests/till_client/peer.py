@@ -77,7 +77,7 @@ class Ledger:
         self._deaf = deaf or {}
 
     def decide(self, entry: ledger_pb2.TillOperation) -> pb.Decision | None:
-        operation = entry.operation
+        operation = pb.Operation.FromString(entry.operation)
         kind = operation.WhichOneof("kind") or ""
         self.kinds.append(kind)
         if self._deaf.get(kind, 0):

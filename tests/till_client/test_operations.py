@@ -4,7 +4,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 import pytest
 
 from bonpunkt.till import operations
+from bonpunkt.till.v1 import till_pb2 as pb
 from services.pos_gateway import form
+from tests.pos_gateway.peer import sent
 
 AT = datetime(2026, 11, 22, 18, 30, 5, tzinfo=UTC)
 
@@ -14,7 +16,7 @@ def test_ids_are_well_formed_distinct_and_of_version_7() -> None:
 
     assert len(set(ids)) == 1000
     assert {uuid.UUID(each).version for each in ids} == {7}
-    assert all(form.refusal(operations.status(ids[0]), index=0) is None for _ in ids)
+    assert all(form.refusal(sent(pb.Operation(id=each))) is None for each in ids)
 
 
 def test_ids_made_without_uuid_utils_are_uuids_of_version_7_too() -> None:

@@ -5,7 +5,7 @@ import pytest
 from bonpunkt.till import operations
 from bonpunkt.till.client import NotConnected, TerminalRefused, Till, Unsettled
 from bonpunkt.till.v1 import till_pb2 as pb
-from tests.pos_gateway.peer import Gateway, Loyalty
+from tests.pos_gateway.peer import Gateway, Loyalty, id_of
 from tests.till_client.peer import Ledger, ScriptedGateway
 
 LONG_S = 60.0
@@ -38,7 +38,7 @@ async def test_what_is_answered_at_once_is_settled(gateway: Gateway, loyalty: Lo
 
 async def test_a_refusal_is_a_final_decision(gateway: Gateway, loyalty: Loyalty) -> None:
     refused = pb.Refused(reason=pb.REASON_EXCEEDS_AVAILABLE)
-    loyalty.decide = lambda entry: pb.Decision(operation_id=entry.operation.id, refused=refused)
+    loyalty.decide = lambda entry: pb.Decision(operation_id=id_of(entry), refused=refused)
     async with till(gateway.target) as one:
         assert (await one.settle(purchase(), within_s=LONG_S)).refused == refused
 
