@@ -14,7 +14,10 @@ def verify(as_json: bool) -> None:
     from services.loyalty.verify import CHECKS, NOT_PROVABLE_FROM_ROWS, verify
     from services.runtime.settings import load
 
-    report = asyncio.run(verify(load(database_url)))
+    try:
+        report = asyncio.run(verify(load(database_url)))
+    except FileNotFoundError as error:
+        raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps(report.as_json()))
     else:

@@ -66,9 +66,8 @@ async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
         server = Server(
             service_names=SERVICES, interceptors=[TokenInterceptor(settings.service_token)]
         )
-        ledger_pb2_grpc.add_LedgerServiceServicer_to_server(
-            LedgerServicer(lanes, quotes, programmes, clock), server.grpc
-        )
+        ledger = LedgerServicer(lanes, quotes, programmes, clock)
+        ledger_pb2_grpc.add_LedgerServiceServicer_to_server(ledger, server.grpc)
         feed_pb2_grpc.add_FeedServiceServicer_to_server(
             FeedServicer(store.engine, installation, signal), server.grpc
         )
@@ -80,6 +79,8 @@ async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
         port = await server.start(settings.listen)
         log.info("loyalty serves", listen=settings.listen, port=port, tls=False)
         await _until_stopped(stop, working)
+        ledger.drain()
+        signal.close()
         terminals_changed.close()
         await server.stop()
         lanes.stop()

@@ -31,10 +31,16 @@ class Signal:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self.closed = False
 
     def notify(self) -> None:
         self._event.set()
         self._event = asyncio.Event()
+
+    def close(self) -> None:
+        """Ends all followers' streams, so that the server need not wait for them when it stops."""
+        self.closed = True
+        self.notify()
 
     async def wait(self, timeout_s: float) -> None:
         try:
@@ -72,7 +78,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             yield pb.FollowResponse(epoch=epoch, bucket_count=len(positions), entries=entries)
 
     async def _follow(self, positions: dict[int, int]) -> AsyncIterator[Sequence[Row[Any]]]:
-        while True:
+        while not self._signal.closed:
             rows = await self._next(positions)
             if not rows:
                 await self._signal.wait(POLL_S)

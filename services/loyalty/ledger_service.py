@@ -32,6 +32,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
     def __init__(self, writer: Lanes, quotes: Quotes, programmes: Programmes, clock: Clock) -> None:
         self._writer, self._quotes = writer, quotes
         self._programmes, self._clock = programmes, clock
+        self._readers: set[asyncio.Task[None]] = set()
+
+    def drain(self) -> None:
+        """Reads nothing more; each stream ends when everything that was read has been answered."""
+        for reader in self._readers:
+            reader.cancel()
 
     async def Commit(self, _: object, context: grpc.aio.ServicerContext[Any, Any]) -> None:  # type: ignore[override]
         """Runs until the gateway ends its side and everything it sent is answered. A fault in
@@ -40,11 +46,17 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         answers = _Answers(context)
         async with asyncio.TaskGroup() as group:
             writing = group.create_task(answers.write())
-            while (request := await context.read()) is not grpc.aio.EOF:
-                for operation in request.operations:
-                    self._take(operation, answers)
+            reading = group.create_task(self._read(context, answers))
+            self._readers.add(reading)
+            reading.add_done_callback(self._readers.discard)
+            await asyncio.wait([reading])
             await answers.drained()
             writing.cancel()
+
+    async def _read(self, context: grpc.aio.ServicerContext[Any, Any], answers: "_Answers") -> None:
+        while (request := await context.read()) is not grpc.aio.EOF:
+            for operation in request.operations:
+                self._take(operation, answers)
 
     def _take(self, sent: pb.TillOperation, answers: "_Answers") -> None:
         answers.expect()

@@ -30,6 +30,7 @@ LINES_MAX = 1000
 CARD_MAX = 64
 POINTS_MAX = 10**15
 TEXTS_MAX = 1000  # characters of all texts of one line together
+NO_BREAK_SPACE = "\u00a0"  # common in article texts; Python does not count it as printable
 UUID_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 # An operation id that others make: version 8 is for what time does (domain/due.py), so that nobody
 # can take the id of an effect before it happens.
@@ -251,9 +252,9 @@ def _lines_refusal(rows: Sequence[Sequence[Any]], path: str) -> Refused | None:
 
 
 def _unprintable(row: Sequence[Any], at: str) -> str | None:
-    """Path of the first text of a line that is not printable."""
+    """Path of the first text of a line that is not printable; a no-break space is."""
     for name, field in zip(LINE_FIELDS, row, strict=True):
-        if isinstance(field, str) and not field.isprintable():
+        if isinstance(field, str) and not field.replace(NO_BREAK_SPACE, " ").isprintable():
             return f"{at}.{name}"
     return None
 

@@ -56,6 +56,7 @@ async def serve(
             await server.set_serving(False)
             tills.drain()
             await server.stop()
+        uplink.stop()
         for task in background:
             task.cancel()
     await channel.close()

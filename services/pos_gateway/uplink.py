@@ -57,6 +57,7 @@ class Uplink:
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
         self._unavailable = False
+        self._stopping = False
 
     def submit(self, sent: Sent, *, terminal: Terminal, answer: Answer) -> None:
         """Takes the operation on its way; `answer` is called once, perhaps before this returns.
@@ -71,8 +72,14 @@ class Uplink:
         if self._sweep_timer is None:
             self._sweep_later()
 
+    def stop(self) -> None:
+        """Opens no other stream. Call it before `run` is cancelled: Python 3.11's TaskGroup forgets
+        a cancellation that comes while one of its tasks fails.
+        """
+        self._stopping = True
+
     async def run(self) -> None:
-        """Holds the stream, and opens it again whenever it ends. Runs until cancelled."""
+        """Holds the stream, and opens it again whenever it ends, until stopped and cancelled."""
         loop = asyncio.get_running_loop()
         self._start_grace()
         pause_s = PAUSE_MIN_S
@@ -83,6 +90,8 @@ class Uplink:
                     await self._hold_stream()
                 except* (grpc.aio.AioRpcError, asyncio.InvalidStateError, _HungUpError) as group:
                     log.warning("the stream to loyalty ended", why=_words(group))
+                if self._stopping:
+                    return
                 if loop.time() - opened_at_s >= STEADY_S:
                     pause_s = PAUSE_MIN_S
                 await asyncio.sleep(pause_s * (0.5 + self._jitter() / 2))

@@ -99,9 +99,11 @@ class Server:
         """Listens on `address` ("127.0.0.1:0" for a free port) and returns the port; says
         SERVING.
         """
-        port = self.grpc.add_insecure_port(address)
-        if port == 0:
-            raise OSError(f"cannot listen on {address}: is another process using the port?")
+        try:
+            port = self.grpc.add_insecure_port(address)
+        except RuntimeError as error:
+            words = f"cannot listen on {address}: is another process using the port?"
+            raise OSError(words) from error
         await self.grpc.start()
         await self.set_serving(True)
         return port

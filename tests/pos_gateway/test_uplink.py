@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.pos_gateway.inflight import InFlight, Limits
 from services.pos_gateway.terminals import Terminal
@@ -223,3 +225,29 @@ async def test_nothing_is_left_when_everything_was_answered(loyalty: Loyalty) ->
             await tills.cause(answer)
 
         assert len(tills.in_flight) == 0
+
+
+async def test_a_stop_is_heard_although_the_stream_breaks_at_the_same_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Python 3.11's TaskGroup answers a cancellation with its tasks' failures instead."""
+    held = asyncio.Event()
+
+    async def broken_while_cancelled(self: Uplink) -> None:
+        held.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise ExceptionGroup("", [asyncio.InvalidStateError()]) from None
+
+    monkeypatch.setattr(Uplink, "_hold_stream", broken_while_cancelled)
+    async with grpc.channel("127.0.0.1:1") as channel:
+        uplink = Uplink(channel, token=TOKEN, in_flight=InFlight(Limits()), grace_s=LONG_S)
+        running_for_ever = asyncio.create_task(uplink.run())
+        await held.wait()
+
+        uplink.stop()
+        running_for_ever.cancel()
+
+        await asyncio.wait_for(asyncio.gather(running_for_ever, return_exceptions=True), WITHIN_S)
+    assert running_for_ever.done()
