@@ -9,7 +9,6 @@ from environs import Env, EnvValidationError, validate
 from services.loyalty.keys import BUCKET_COUNT
 from services.runtime.settings import default_var, service_token
 
-LANES_POSTGRESQL = 2
 DEMO_PROGRAMME = Path(__file__).parent / "programmes" / "demo.json"
 
 
@@ -30,7 +29,7 @@ def read(env: Env) -> LoyaltySettings:
     return LoyaltySettings(
         listen=env.str("LOYALTY_LISTEN", "127.0.0.1:7702"),
         database_url=database_url(env),
-        lanes=_lanes(env),
+        lanes=env.int("LOYALTY_LANES", 1, validate=validate.Range(1, BUCKET_COUNT)),
         programme=env.path("LOYALTY_PROGRAMME", DEMO_PROGRAMME),
         recorded_clock_begins=_recorded_clock_begins(env),
         migrate_at_start=env.bool("LOYALTY_MIGRATE_AT_START", True),
@@ -60,9 +59,3 @@ def _recorded_clock_begins(env: Env) -> datetime | None:
         words = "send a time with its zone, such as 2017-01-01T00:00:00Z"
         raise EnvValidationError("clock", {"LOYALTY_CLOCK_BEGINS": [words]})
     return begins
-
-
-def _lanes(env: Env) -> int:
-    """Writers of this process. With two, one decides while the other waits for PostgreSQL."""
-    chosen = env.int("LOYALTY_LANES", 0, validate=validate.Range(0, BUCKET_COUNT))
-    return chosen or (1 if database_url(env).startswith("sqlite") else LANES_POSTGRESQL)
