@@ -114,18 +114,6 @@ class Writer:
         self._queue.append(item)
         self._wake.set()
 
-    async def commit(self, command: Command, *, timeout_s: float) -> Answer:
-        """One command from inside the house, answered when it is durable."""
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Answer] = loop.create_future()
-
-        def reply(answer: Answer) -> None:
-            if not answered.done():
-                answered.set_result(answer)
-
-        self.submit(Item(command, loop.time() + timeout_s, reply))
-        return await answered
-
     async def run(self) -> None:
         """Commits until `stop`; then finishes what had arrived."""
         while True:

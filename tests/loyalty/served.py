@@ -25,7 +25,7 @@ from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2
 from services.loyalty.__main__ import serve
 from services.loyalty.programmes import DEMO
-from services.loyalty.settings import LANES_POSTGRESQL, LoyaltySettings
+from services.loyalty.settings import LoyaltySettings
 from services.runtime.grpc import bearer, channel, is_serving
 from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
@@ -128,7 +128,7 @@ def settings_for(url: str, *, port: int, programme: Path = DEMO) -> LoyaltySetti
     return LoyaltySettings(
         listen=f"127.0.0.1:{port}",
         database_url=url,
-        lanes=1 if url.startswith("sqlite") else LANES_POSTGRESQL,
+        lanes=1 if url.startswith("sqlite") else 2,
         programme=programme,
         service_token=TOKEN,
         recorded_clock_begins=None,
