@@ -116,7 +116,10 @@ async def test_an_answer_that_comes_twice_reaches_the_till_once(loyalty: Loyalty
 async def test_an_answer_that_never_comes_is_lost(loyalty: Loyalty) -> None:
     loyalty.decide = keep_silent
     async with running_uplink(loyalty.target) as tills:
-        answer = tills.send(timeout_ms=20)
+        first = tills.send()  # the stream stands: what comes next is written at once
+        loyalty.answer(await loyalty.operation())
+        assert await decided(first)
+        answer = tills.send(timeout_ms=500)
 
         assert await tills.cause(answer) == pb.Undecided.CAUSE_ANSWER_LOST
         await loyalty.operation()  # it had arrived
@@ -125,7 +128,10 @@ async def test_an_answer_that_never_comes_is_lost(loyalty: Loyalty) -> None:
 async def test_an_answer_that_comes_late_is_dropped(loyalty: Loyalty) -> None:
     loyalty.decide = keep_silent
     async with running_uplink(loyalty.target) as tills:
-        late = tills.send(timeout_ms=20)
+        first = tills.send()  # the stream stands: what comes next is written at once
+        loyalty.answer(await loyalty.operation())
+        assert await decided(first)
+        late = tills.send(timeout_ms=500)
         assert await tills.cause(late) == pb.Undecided.CAUSE_ANSWER_LOST
         loyalty.answer(await loyalty.operation())
 
