@@ -19,6 +19,7 @@ from bonpunkt.loyalty.v1 import feed_pb2 as pb
 from bonpunkt.loyalty.v1 import feed_pb2_grpc
 from services.loyalty import schema
 from services.loyalty.installation import Installation
+from services.loyalty.office.instants import timestamp
 
 ROWS_A_BUCKET_MAX = 200
 POLL_S = 0.05  # how soon a follower sees what another process committed
@@ -154,12 +155,6 @@ def state_to_wire(after: Mapping[str, Any]) -> pb.MemberState:
         expiring_on=expiring_on,
         language=after["language"],
     )
-
-
-def timestamp(at_us: int) -> Timestamp:
-    made = Timestamp()
-    write_time(made, at_us)
-    return made
 
 
 def write_time(into: Timestamp, at_us: int) -> None:

@@ -29,8 +29,8 @@ FRAME_BYTES_MAX = INTERNAL_BYTES_MAX // 2
 
 
 class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
-    def __init__(self, writer: Lanes, quotes: Quotes, programmes: Programmes, clock: Clock) -> None:
-        self._writer, self._quotes = writer, quotes
+    def __init__(self, lanes: Lanes, quotes: Quotes, programmes: Programmes, clock: Clock) -> None:
+        self._lanes, self._quotes = lanes, quotes
         self._programmes, self._clock = programmes, clock
         self._readers: set[asyncio.Task[None]] = set()
 
@@ -86,7 +86,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         if isinstance(request, Capture) and request.origin.occurred_at_us is not None:
             self._clock.observe(request.origin.occurred_at_us)
         if isinstance(request, Capture | Abandon):
-            self._writer.submit(Item(request, deadline_s, answered))
+            self._lanes.submit(Item(request, deadline_s, answered))
         elif isinstance(request, Identify | QuoteBasket | AskStatus):
             self._quotes.submit(Asked(request, deadline_s, answered))
 

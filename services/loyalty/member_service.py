@@ -15,10 +15,11 @@ from bonpunkt.loyalty.v1 import member_pb2_grpc
 from services.loyalty import schema
 from services.loyalty.domain.decision import BlockedSet, Enrol, Origin, Refused, SetBlocked
 from services.loyalty.domain.member import Member
-from services.loyalty.feed import state_to_wire, timestamp
+from services.loyalty.feed import state_to_wire
 from services.loyalty.keys import card_key, member_bucket
 from services.loyalty.lanes import Lanes
 from services.loyalty.office.actors import Actors
+from services.loyalty.office.instants import timestamp
 from services.loyalty.record import after_of
 from services.loyalty.store import MEMBER_COLUMNS, member_from_row
 from services.loyalty.wire_requests import (
@@ -39,8 +40,8 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class MemberServicer(member_pb2_grpc.MemberServiceServicer):
-    def __init__(self, writer: Lanes, engine: AsyncEngine, actors: Actors) -> None:
-        self._writer, self._engine, self._actors = writer, engine, actors
+    def __init__(self, lanes: Lanes, engine: AsyncEngine, actors: Actors) -> None:
+        self._lanes, self._engine, self._actors = lanes, engine, actors
 
     async def EnrolMembers(
         self, request: pb.EnrolMembersRequest, context: Context
@@ -63,7 +64,7 @@ class MemberServicer(member_pb2_grpc.MemberServiceServicer):
 
     async def _commit_all(self, commands: Sequence[Enrol], context: Context) -> list[Answer]:
         answers = await asyncio.gather(
-            *(self._writer.commit(command, timeout_s=TIMEOUT_S) for command in commands)
+            *(self._lanes.commit(command, timeout_s=TIMEOUT_S) for command in commands)
         )
         if any(answer.cause is not None for answer in answers):
             await context.abort(
@@ -144,7 +145,7 @@ class MemberServicer(member_pb2_grpc.MemberServiceServicer):
             blocked=blocked,
             reason=reason,
         )
-        answer = await self._writer.commit(command, timeout_s=TIMEOUT_S)
+        answer = await self._lanes.commit(command, timeout_s=TIMEOUT_S)
         await _abort_unless(isinstance(answer.decision, BlockedSet), answer, context)
         return await self.GetMember(pb.GetMemberRequest(member_id=request.member_id), context)
 

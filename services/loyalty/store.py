@@ -54,7 +54,6 @@ class Decided(NamedTuple):
     """A journal row as far as its operation's answer needs it."""
 
     operation_id: str
-    kind: str
     fingerprint: bytes
     effective_at_us: int
     decision: str

@@ -113,7 +113,6 @@ LOCATOR_COLUMNS = tuple(c.name for c in schema.locator.columns)
 BASKET_COLUMNS = tuple(c.name for c in schema.basket.columns)
 DECIDED = (
     schema.journal.c.operation_id,
-    schema.journal.c.kind,
     schema.journal.c.fingerprint,
     schema.journal.c.effective_at_us,
     schema.journal.c.decision,

@@ -96,7 +96,6 @@ _CARD_MEMBER = _sql(
 _DECIDED = _sql(
     select(
         schema.journal.c.operation_id,
-        schema.journal.c.kind,
         schema.journal.c.fingerprint,
         schema.journal.c.effective_at_us,
         schema.journal.c.decision,

@@ -90,7 +90,7 @@ decisions: st.SearchStrategy[Decision] = st.one_of(
 
 def journalled(decision: Decision, effective_at_us: int) -> Decided:
     """The row that the answer of later is read from."""
-    return Decided("", "", bytes(32), effective_at_us, decision_json(decision))
+    return Decided("", bytes(32), effective_at_us, decision_json(decision))
 
 
 @thorough
