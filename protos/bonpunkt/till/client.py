@@ -9,14 +9,15 @@ gateway or from this client, which answers CAUSE_ANSWER_LOST by itself when a st
 time is over after the operation had been written. Exceptions are left for what never reached
 anybody: `NotConnected`, `TerminalRefused`.
 
-`settle` is the way to book: it repeats, asks and abandons until the end is certain. Needs grpcio
-and protobuf only; imports nothing of the services.
+`settle` is the way to book: it repeats, asks and abandons until the end is certain. `reserve`,
+`capture` and the like make one attempt each. Needs grpcio and protobuf only; imports nothing of the
+services.
 """
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
 from types import TracebackType
 from typing import Self
 
@@ -31,12 +32,14 @@ from bonpunkt.till.connection import (
     TerminalRefused,
     TillError,
 )
-from bonpunkt.till.operations import Redeem, new_id
+from bonpunkt.till.operations import Redeem, RedeemSome, new_id
 from bonpunkt.till.v1.till_pb2 import (
     Basket,
     Decision,
     LineItem,
     Operation,
+    ReceiptReference,
+    ReturnLine,
     StatusFound,
     Undecided,
 )
@@ -47,7 +50,10 @@ __all__ = [
     "LineItem",
     "NotConnected",
     "Operation",
+    "ReceiptReference",
     "Redeem",
+    "RedeemSome",
+    "ReturnLine",
     "TerminalRefused",
     "Till",
     "TillError",
@@ -136,12 +142,49 @@ class Till:
     async def quote(self, card: str, basket: Basket) -> Decision:
         return await self.send(build.quote(card, basket, timeout_ms=self._timeout_ms))
 
+    async def reserve(
+        self,
+        card: str,
+        basket: Basket,
+        *,
+        redeem: RedeemSome = "maximum",
+        operation_id: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> Decision:
+        """One attempt to set points aside; the decision's `operation_id` names the reservation."""
+        operation = build.reserve(
+            card,
+            basket,
+            redeem=redeem,
+            operation_id=operation_id,
+            occurred_at=occurred_at,
+            timeout_ms=self._timeout_ms,
+        )
+        return await self.send(operation)
+
+    async def release(
+        self,
+        reservation_id: str,
+        *,
+        operation_id: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> Decision:
+        """One attempt to give up a reservation. If its end stays uncertain, time ends it."""
+        operation = build.release(
+            reservation_id,
+            operation_id=operation_id,
+            occurred_at=occurred_at,
+            timeout_ms=self._timeout_ms,
+        )
+        return await self.send(operation)
+
     async def capture(
         self,
         card: str,
         basket: Basket,
         *,
         redeem: Redeem = None,
+        reservation_id: str = "",
         operation_id: str | None = None,
         occurred_at: datetime | None = None,
     ) -> Decision:
@@ -150,6 +193,69 @@ class Till:
             card,
             basket,
             redeem=redeem,
+            reservation_id=reservation_id,
+            operation_id=operation_id,
+            occurred_at=occurred_at,
+            timeout_ms=self._timeout_ms,
+        )
+        return await self.send(operation)
+
+    async def void_receipt(
+        self,
+        receipt: ReceiptReference,
+        *,
+        business_date: date | str,
+        cashier: str = "",
+        operation_id: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> Decision:
+        """One attempt to take back a whole receipt; `settle` makes sure of its end."""
+        operation = build.void_receipt(
+            receipt,
+            business_date=business_date,
+            cashier=cashier,
+            operation_id=operation_id,
+            occurred_at=occurred_at,
+            timeout_ms=self._timeout_ms,
+        )
+        return await self.send(operation)
+
+    async def return_items(
+        self,
+        receipt: ReceiptReference,
+        lines: Iterable[ReturnLine] = (),
+        *,
+        receipt_number: str,
+        business_date: date | str,
+        cashier: str = "",
+        operation_id: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> Decision:
+        """One attempt to take back goods; `settle` makes sure of its end before money is paid."""
+        operation = build.return_items(
+            receipt,
+            lines,
+            receipt_number=receipt_number,
+            business_date=business_date,
+            cashier=cashier,
+            operation_id=operation_id,
+            occurred_at=occurred_at,
+            timeout_ms=self._timeout_ms,
+        )
+        return await self.send(operation)
+
+    async def enrol(
+        self,
+        card: str,
+        *,
+        language: str,
+        operation_id: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> Decision:
+        """One attempt to make a member with a fresh card; `settle` makes sure of its end."""
+        operation = build.enrol(
+            card,
+            language=language,
             operation_id=operation_id,
             occurred_at=occurred_at,
             timeout_ms=self._timeout_ms,

@@ -36,7 +36,7 @@ class FollowResponse(_message.Message):
     def __init__(self, epoch: _Optional[int] = ..., bucket_count: _Optional[int] = ..., entries: _Optional[_Iterable[_Union[JournalEntry, _Mapping]]] = ...) -> None: ...
 
 class JournalEntry(_message.Message):
-    __slots__ = ("bucket", "sequence", "operation_id", "kind", "accepted", "member_id", "member_version", "state", "points_earned", "points_redeemed", "points_expired", "terminal_id", "store_id", "actor", "effective_at", "occurred_at", "chain_hash")
+    __slots__ = ("bucket", "sequence", "operation_id", "kind", "accepted", "member_id", "member_version", "state", "points_earned", "points_redeemed", "points_expired", "terminal_id", "store_id", "actor", "effective_at", "occurred_at", "chain_hash", "expiry_notice")
     BUCKET_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
@@ -54,6 +54,7 @@ class JournalEntry(_message.Message):
     EFFECTIVE_AT_FIELD_NUMBER: _ClassVar[int]
     OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
     CHAIN_HASH_FIELD_NUMBER: _ClassVar[int]
+    EXPIRY_NOTICE_FIELD_NUMBER: _ClassVar[int]
     bucket: int
     sequence: int
     operation_id: str
@@ -71,10 +72,21 @@ class JournalEntry(_message.Message):
     effective_at: _timestamp_pb2.Timestamp
     occurred_at: _timestamp_pb2.Timestamp
     chain_hash: bytes
-    def __init__(self, bucket: _Optional[int] = ..., sequence: _Optional[int] = ..., operation_id: _Optional[str] = ..., kind: _Optional[str] = ..., accepted: _Optional[bool] = ..., member_id: _Optional[str] = ..., member_version: _Optional[int] = ..., state: _Optional[_Union[MemberState, _Mapping]] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., points_expired: _Optional[int] = ..., terminal_id: _Optional[str] = ..., store_id: _Optional[str] = ..., actor: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chain_hash: _Optional[bytes] = ...) -> None: ...
+    expiry_notice: ExpiryNotice
+    def __init__(self, bucket: _Optional[int] = ..., sequence: _Optional[int] = ..., operation_id: _Optional[str] = ..., kind: _Optional[str] = ..., accepted: _Optional[bool] = ..., member_id: _Optional[str] = ..., member_version: _Optional[int] = ..., state: _Optional[_Union[MemberState, _Mapping]] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., points_expired: _Optional[int] = ..., terminal_id: _Optional[str] = ..., store_id: _Optional[str] = ..., actor: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., chain_hash: _Optional[bytes] = ..., expiry_notice: _Optional[_Union[ExpiryNotice, _Mapping]] = ...) -> None: ...
+
+class ExpiryNotice(_message.Message):
+    __slots__ = ("points", "expires_on", "days_ahead")
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_ON_FIELD_NUMBER: _ClassVar[int]
+    DAYS_AHEAD_FIELD_NUMBER: _ClassVar[int]
+    points: int
+    expires_on: str
+    days_ahead: int
+    def __init__(self, points: _Optional[int] = ..., expires_on: _Optional[str] = ..., days_ahead: _Optional[int] = ...) -> None: ...
 
 class MemberState(_message.Message):
-    __slots__ = ("points", "available", "pending", "receivable", "held", "status", "tier", "expiring_points", "expiring_on", "language")
+    __slots__ = ("points", "available", "pending", "receivable", "held", "status", "tier", "expiring_points", "expiring_on", "language", "merged_into")
     POINTS_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     PENDING_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +97,7 @@ class MemberState(_message.Message):
     EXPIRING_POINTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRING_ON_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    MERGED_INTO_FIELD_NUMBER: _ClassVar[int]
     points: int
     available: int
     pending: int
@@ -95,4 +108,5 @@ class MemberState(_message.Message):
     expiring_points: int
     expiring_on: str
     language: str
-    def __init__(self, points: _Optional[int] = ..., available: _Optional[int] = ..., pending: _Optional[int] = ..., receivable: _Optional[int] = ..., held: _Optional[int] = ..., status: _Optional[str] = ..., tier: _Optional[str] = ..., expiring_points: _Optional[int] = ..., expiring_on: _Optional[str] = ..., language: _Optional[str] = ...) -> None: ...
+    merged_into: str
+    def __init__(self, points: _Optional[int] = ..., available: _Optional[int] = ..., pending: _Optional[int] = ..., receivable: _Optional[int] = ..., held: _Optional[int] = ..., status: _Optional[str] = ..., tier: _Optional[str] = ..., expiring_points: _Optional[int] = ..., expiring_on: _Optional[str] = ..., language: _Optional[str] = ..., merged_into: _Optional[str] = ...) -> None: ...

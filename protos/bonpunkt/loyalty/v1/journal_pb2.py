@@ -23,31 +23,46 @@ _sym_db = _symbol_database.Default()
 
 
 from bonpunkt.loyalty.v1 import feed_pb2 as bonpunkt_dot_loyalty_dot_v1_dot_feed__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!bonpunkt/loyalty/v1/journal.proto\x12\x13\x62onpunkt.loyalty.v1\x1a\x1e\x62onpunkt/loyalty/v1/feed.proto\"&\n\x11ListRecentRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\"H\n\x12ListRecentResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.bonpunkt.loyalty.v1.JournalEntry\"P\n\x14ListForMemberRequest\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"d\n\x15ListForMemberResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.bonpunkt.loyalty.v1.JournalEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x0fGetEntryRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\xe3\x01\n\x10GetEntryResponse\x12\x30\n\x05\x65ntry\x18\x01 \x01(\x0b\x32!.bonpunkt.loyalty.v1.JournalEntry\x12\x15\n\rdecision_json\x18\x02 \x01(\t\x12\x16\n\x0emovements_json\x18\x03 \x01(\t\x12\x12\n\nfacts_json\x18\x04 \x01(\t\x12\x13\n\x0b\x62\x61sket_json\x18\x05 \x01(\t\x12\x16\n\x0ereceipt_number\x18\x06 \x01(\t\x12\x15\n\rbusiness_date\x18\x07 \x01(\t\x12\x16\n\x0eprogramme_json\x18\x08 \x01(\t\"\x14\n\x12GetOverviewRequest\"\x90\x03\n\x13GetOverviewResponse\x12\x0f\n\x07members\x18\x01 \x01(\x03\x12\x17\n\x0fjournal_entries\x18\x02 \x01(\x03\x12\x10\n\x08\x63\x61ptures\x18\x03 \x01(\x03\x12\x18\n\x10liability_points\x18\x04 \x01(\x03\x12\x15\n\rissued_points\x18\x05 \x01(\x03\x12\x17\n\x0fredeemed_points\x18\x06 \x01(\x03\x12\x16\n\x0e\x65xpired_points\x18\x07 \x01(\x03\x12\x1f\n\x17same_basket_redemptions\x18\x08 \x01(\x03\x12\x16\n\x0eprogramme_name\x18\t \x01(\t\x12\x19\n\x11programme_version\x18\n \x01(\r\x12\x10\n\x08\x63urrency\x18\x0b \x01(\t\x12\x14\n\x0cvalue_points\x18\x0c \x01(\x03\x12\x13\n\x0bvalue_minor\x18\r \x01(\x03\x12\x11\n\ttime_zone\x18\x0e \x01(\t\x12\r\n\x05\x65poch\x18\x0f \x01(\x04\x12\x16\n\x0emember_changes\x18\x10 \x01(\x03\x12\x10\n\x08refusals\x18\x11 \x01(\x03\x32\x92\x03\n\x0eJournalService\x12]\n\nListRecent\x12&.bonpunkt.loyalty.v1.ListRecentRequest\x1a\'.bonpunkt.loyalty.v1.ListRecentResponse\x12\x66\n\rListForMember\x12).bonpunkt.loyalty.v1.ListForMemberRequest\x1a*.bonpunkt.loyalty.v1.ListForMemberResponse\x12W\n\x08GetEntry\x12$.bonpunkt.loyalty.v1.GetEntryRequest\x1a%.bonpunkt.loyalty.v1.GetEntryResponse\x12`\n\x0bGetOverview\x12\'.bonpunkt.loyalty.v1.GetOverviewRequest\x1a(.bonpunkt.loyalty.v1.GetOverviewResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!bonpunkt/loyalty/v1/journal.proto\x12\x13\x62onpunkt.loyalty.v1\x1a\x1e\x62onpunkt/loyalty/v1/feed.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"&\n\x11ListRecentRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\"H\n\x12ListRecentResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.bonpunkt.loyalty.v1.JournalEntry\"P\n\x14ListForMemberRequest\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"d\n\x15ListForMemberResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.bonpunkt.loyalty.v1.JournalEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"3\n\x0fGetEntryRequest\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\x04\"\xe3\x01\n\x10GetEntryResponse\x12\x30\n\x05\x65ntry\x18\x01 \x01(\x0b\x32!.bonpunkt.loyalty.v1.JournalEntry\x12\x15\n\rdecision_json\x18\x02 \x01(\t\x12\x16\n\x0emovements_json\x18\x03 \x01(\t\x12\x12\n\nfacts_json\x18\x04 \x01(\t\x12\x13\n\x0b\x62\x61sket_json\x18\x05 \x01(\t\x12\x16\n\x0ereceipt_number\x18\x06 \x01(\t\x12\x15\n\rbusiness_date\x18\x07 \x01(\t\x12\x16\n\x0eprogramme_json\x18\x08 \x01(\t\"\x14\n\x12GetOverviewRequest\"\xad\x03\n\x13GetOverviewResponse\x12\x0f\n\x07members\x18\x01 \x01(\x03\x12\x17\n\x0fjournal_entries\x18\x02 \x01(\x03\x12\x10\n\x08\x63\x61ptures\x18\x03 \x01(\x03\x12\x18\n\x10liability_points\x18\x04 \x01(\x03\x12\x15\n\rissued_points\x18\x05 \x01(\x03\x12\x17\n\x0fredeemed_points\x18\x06 \x01(\x03\x12\x16\n\x0e\x65xpired_points\x18\x07 \x01(\x03\x12\x1f\n\x17same_basket_redemptions\x18\x08 \x01(\x03\x12\x16\n\x0eprogramme_name\x18\t \x01(\t\x12\x19\n\x11programme_version\x18\n \x01(\r\x12\x10\n\x08\x63urrency\x18\x0b \x01(\t\x12\x14\n\x0cvalue_points\x18\x0c \x01(\x03\x12\x13\n\x0bvalue_minor\x18\r \x01(\x03\x12\x11\n\ttime_zone\x18\x0e \x01(\t\x12\r\n\x05\x65poch\x18\x0f \x01(\x04\x12\x16\n\x0emember_changes\x18\x10 \x01(\x03\x12\x10\n\x08refusals\x18\x11 \x01(\x03\x12\x1b\n\x13\x61\x64just_limit_points\x18\x12 \x01(\x03\"L\n\x13GetStatementRequest\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x11\n\tfrom_date\x18\x02 \x01(\t\x12\x0f\n\x07to_date\x18\x03 \x01(\t\"\xbc\x01\n\x14GetStatementResponse\x12.\n\x07opening\x18\x01 \x01(\x0b\x32\x1d.bonpunkt.loyalty.v1.Balances\x12\x31\n\x05lines\x18\x02 \x03(\x0b\x32\".bonpunkt.loyalty.v1.StatementLine\x12.\n\x07\x63losing\x18\x03 \x01(\x0b\x32\x1d.bonpunkt.loyalty.v1.Balances\x12\x11\n\ttime_zone\x18\x04 \x01(\t\"?\n\x08\x42\x61lances\x12\x0e\n\x06points\x18\x01 \x01(\x03\x12\x0f\n\x07pending\x18\x02 \x01(\x03\x12\x12\n\nreceivable\x18\x03 \x01(\x03\"\xa5\x02\n\rStatementLine\x12\x0e\n\x06\x62ucket\x18\x01 \x01(\r\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x14\n\x0coperation_id\x18\x03 \x01(\t\x12\x0c\n\x04kind\x18\x04 \x01(\t\x12\x30\n\x0c\x65\x66\x66\x65\x63tive_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08store_id\x18\x06 \x01(\t\x12\x13\n\x0bterminal_id\x18\x07 \x01(\t\x12\x16\n\x0ereceipt_number\x18\x08 \x01(\t\x12-\n\x06\x63hange\x18\t \x01(\x0b\x32\x1d.bonpunkt.loyalty.v1.Balances\x12.\n\x07\x62\x61lance\x18\n \x01(\x0b\x32\x1d.bonpunkt.loyalty.v1.Balances\"@\n\x12GetEndOfDayRequest\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12\x15\n\rbusiness_date\x18\x02 \x01(\t\"J\n\x13GetEndOfDayResponse\x12\x33\n\tterminals\x18\x01 \x03(\x0b\x32 .bonpunkt.loyalty.v1.TerminalDay\"\x8c\x03\n\x0bTerminalDay\x12\x13\n\x0bterminal_id\x18\x01 \x01(\t\x12\x10\n\x08store_id\x18\x02 \x01(\t\x12\x10\n\x08\x63\x61ptures\x18\x03 \x01(\x03\x12\x14\n\x0c\x62\x61sket_minor\x18\x04 \x01(\x03\x12\x15\n\rpoints_earned\x18\x05 \x01(\x03\x12\x17\n\x0fpoints_redeemed\x18\x06 \x01(\x03\x12\x16\n\x0e\x64iscount_minor\x18\x07 \x01(\x03\x12\r\n\x05voids\x18\x08 \x01(\x03\x12\x1b\n\x13voided_basket_minor\x18\t \x01(\x03\x12\x0f\n\x07returns\x18\n \x01(\x03\x12\x14\n\x0crefund_minor\x18\x0b \x01(\x03\x12\x1a\n\x12refund_money_minor\x18\x0c \x01(\x03\x12\x17\n\x0fpoints_restored\x18\r \x01(\x03\x12\x19\n\x11points_taken_back\x18\x0e \x01(\x03\x12\x12\n\nenrolments\x18\x0f \x01(\x03\x12\x10\n\x08refusals\x18\x10 \x01(\x03\x12\x1d\n\x15voided_discount_minor\x18\x11 \x01(\x03\x32\xd9\x04\n\x0eJournalService\x12]\n\nListRecent\x12&.bonpunkt.loyalty.v1.ListRecentRequest\x1a\'.bonpunkt.loyalty.v1.ListRecentResponse\x12\x66\n\rListForMember\x12).bonpunkt.loyalty.v1.ListForMemberRequest\x1a*.bonpunkt.loyalty.v1.ListForMemberResponse\x12W\n\x08GetEntry\x12$.bonpunkt.loyalty.v1.GetEntryRequest\x1a%.bonpunkt.loyalty.v1.GetEntryResponse\x12`\n\x0bGetOverview\x12\'.bonpunkt.loyalty.v1.GetOverviewRequest\x1a(.bonpunkt.loyalty.v1.GetOverviewResponse\x12\x63\n\x0cGetStatement\x12(.bonpunkt.loyalty.v1.GetStatementRequest\x1a).bonpunkt.loyalty.v1.GetStatementResponse\x12`\n\x0bGetEndOfDay\x12\'.bonpunkt.loyalty.v1.GetEndOfDayRequest\x1a(.bonpunkt.loyalty.v1.GetEndOfDayResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'bonpunkt.loyalty.v1.journal_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTRECENTREQUEST']._serialized_start=90
-  _globals['_LISTRECENTREQUEST']._serialized_end=128
-  _globals['_LISTRECENTRESPONSE']._serialized_start=130
-  _globals['_LISTRECENTRESPONSE']._serialized_end=202
-  _globals['_LISTFORMEMBERREQUEST']._serialized_start=204
-  _globals['_LISTFORMEMBERREQUEST']._serialized_end=284
-  _globals['_LISTFORMEMBERRESPONSE']._serialized_start=286
-  _globals['_LISTFORMEMBERRESPONSE']._serialized_end=386
-  _globals['_GETENTRYREQUEST']._serialized_start=388
-  _globals['_GETENTRYREQUEST']._serialized_end=439
-  _globals['_GETENTRYRESPONSE']._serialized_start=442
-  _globals['_GETENTRYRESPONSE']._serialized_end=669
-  _globals['_GETOVERVIEWREQUEST']._serialized_start=671
-  _globals['_GETOVERVIEWREQUEST']._serialized_end=691
-  _globals['_GETOVERVIEWRESPONSE']._serialized_start=694
-  _globals['_GETOVERVIEWRESPONSE']._serialized_end=1094
-  _globals['_JOURNALSERVICE']._serialized_start=1097
-  _globals['_JOURNALSERVICE']._serialized_end=1499
+  _globals['_LISTRECENTREQUEST']._serialized_start=123
+  _globals['_LISTRECENTREQUEST']._serialized_end=161
+  _globals['_LISTRECENTRESPONSE']._serialized_start=163
+  _globals['_LISTRECENTRESPONSE']._serialized_end=235
+  _globals['_LISTFORMEMBERREQUEST']._serialized_start=237
+  _globals['_LISTFORMEMBERREQUEST']._serialized_end=317
+  _globals['_LISTFORMEMBERRESPONSE']._serialized_start=319
+  _globals['_LISTFORMEMBERRESPONSE']._serialized_end=419
+  _globals['_GETENTRYREQUEST']._serialized_start=421
+  _globals['_GETENTRYREQUEST']._serialized_end=472
+  _globals['_GETENTRYRESPONSE']._serialized_start=475
+  _globals['_GETENTRYRESPONSE']._serialized_end=702
+  _globals['_GETOVERVIEWREQUEST']._serialized_start=704
+  _globals['_GETOVERVIEWREQUEST']._serialized_end=724
+  _globals['_GETOVERVIEWRESPONSE']._serialized_start=727
+  _globals['_GETOVERVIEWRESPONSE']._serialized_end=1156
+  _globals['_GETSTATEMENTREQUEST']._serialized_start=1158
+  _globals['_GETSTATEMENTREQUEST']._serialized_end=1234
+  _globals['_GETSTATEMENTRESPONSE']._serialized_start=1237
+  _globals['_GETSTATEMENTRESPONSE']._serialized_end=1425
+  _globals['_BALANCES']._serialized_start=1427
+  _globals['_BALANCES']._serialized_end=1490
+  _globals['_STATEMENTLINE']._serialized_start=1493
+  _globals['_STATEMENTLINE']._serialized_end=1786
+  _globals['_GETENDOFDAYREQUEST']._serialized_start=1788
+  _globals['_GETENDOFDAYREQUEST']._serialized_end=1852
+  _globals['_GETENDOFDAYRESPONSE']._serialized_start=1854
+  _globals['_GETENDOFDAYRESPONSE']._serialized_end=1928
+  _globals['_TERMINALDAY']._serialized_start=1931
+  _globals['_TERMINALDAY']._serialized_end=2327
+  _globals['_JOURNALSERVICE']._serialized_start=2330
+  _globals['_JOURNALSERVICE']._serialized_end=2931
 # @@protoc_insertion_point(module_scope)

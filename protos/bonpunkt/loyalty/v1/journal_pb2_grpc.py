@@ -55,6 +55,16 @@ class JournalServiceStub:
                 request_serializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetOverviewRequest.SerializeToString,
                 response_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetOverviewResponse.FromString,
                 _registered_method=True)
+        self.GetStatement = channel.unary_unary(
+                '/bonpunkt.loyalty.v1.JournalService/GetStatement',
+                request_serializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetStatementRequest.SerializeToString,
+                response_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetStatementResponse.FromString,
+                _registered_method=True)
+        self.GetEndOfDay = channel.unary_unary(
+                '/bonpunkt.loyalty.v1.JournalService/GetEndOfDay',
+                request_serializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetEndOfDayRequest.SerializeToString,
+                response_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetEndOfDayResponse.FromString,
+                _registered_method=True)
 
 
 class JournalServiceServicer:
@@ -89,6 +99,20 @@ class JournalServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetStatement(self, request, context):
+        """A member's account for a period: opening, every movement, closing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetEndOfDay(self, request, context):
+        """What a terminal did on a business date, for the till to compare with its own totals.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_JournalServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +135,16 @@ def add_JournalServiceServicer_to_server(servicer, server):
                     servicer.GetOverview,
                     request_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetOverviewRequest.FromString,
                     response_serializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetOverviewResponse.SerializeToString,
+            ),
+            'GetStatement': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetStatement,
+                    request_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetStatementRequest.FromString,
+                    response_serializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetStatementResponse.SerializeToString,
+            ),
+            'GetEndOfDay': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetEndOfDay,
+                    request_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetEndOfDayRequest.FromString,
+                    response_serializer=bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetEndOfDayResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -222,6 +256,60 @@ class JournalService:
             '/bonpunkt.loyalty.v1.JournalService/GetOverview',
             bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetOverviewRequest.SerializeToString,
             bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetOverviewResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetStatement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bonpunkt.loyalty.v1.JournalService/GetStatement',
+            bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetStatementRequest.SerializeToString,
+            bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetStatementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetEndOfDay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bonpunkt.loyalty.v1.JournalService/GetEndOfDay',
+            bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetEndOfDayRequest.SerializeToString,
+            bonpunkt_dot_loyalty_dot_v1_dot_journal__pb2.GetEndOfDayResponse.FromString,
             options,
             channel_credentials,
             insecure,

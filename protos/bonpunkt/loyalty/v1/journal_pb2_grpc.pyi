@@ -41,6 +41,10 @@ class JournalServiceStub:
     """One entry with its decision, movements and facts. NOT_FOUND if there is none."""
     GetOverview: _grpc.UnaryUnaryMultiCallable[_journal_pb2.GetOverviewRequest, _journal_pb2.GetOverviewResponse]
     """Figures of the whole ledger, from one snapshot."""
+    GetStatement: _grpc.UnaryUnaryMultiCallable[_journal_pb2.GetStatementRequest, _journal_pb2.GetStatementResponse]
+    """A member's account for a period: opening, every movement, closing."""
+    GetEndOfDay: _grpc.UnaryUnaryMultiCallable[_journal_pb2.GetEndOfDayRequest, _journal_pb2.GetEndOfDayResponse]
+    """What a terminal did on a business date, for the till to compare with its own totals."""
 
 @_typing.type_check_only
 class JournalServiceAsyncStub(JournalServiceStub):
@@ -55,6 +59,10 @@ class JournalServiceAsyncStub(JournalServiceStub):
     """One entry with its decision, movements and facts. NOT_FOUND if there is none."""
     GetOverview: _aio.UnaryUnaryMultiCallable[_journal_pb2.GetOverviewRequest, _journal_pb2.GetOverviewResponse]  # type: ignore[assignment]
     """Figures of the whole ledger, from one snapshot."""
+    GetStatement: _aio.UnaryUnaryMultiCallable[_journal_pb2.GetStatementRequest, _journal_pb2.GetStatementResponse]  # type: ignore[assignment]
+    """A member's account for a period: opening, every movement, closing."""
+    GetEndOfDay: _aio.UnaryUnaryMultiCallable[_journal_pb2.GetEndOfDayRequest, _journal_pb2.GetEndOfDayResponse]  # type: ignore[assignment]
+    """What a terminal did on a business date, for the till to compare with its own totals."""
 
 class JournalServiceServicer(metaclass=_abc_1.ABCMeta):
     """The journal for people: what happened, and why it was decided so. Read-only."""
@@ -90,5 +98,21 @@ class JournalServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_journal_pb2.GetOverviewResponse, _abc.Awaitable[_journal_pb2.GetOverviewResponse]]:
         """Figures of the whole ledger, from one snapshot."""
+
+    @_abc_1.abstractmethod
+    def GetStatement(
+        self,
+        request: _journal_pb2.GetStatementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_journal_pb2.GetStatementResponse, _abc.Awaitable[_journal_pb2.GetStatementResponse]]:
+        """A member's account for a period: opening, every movement, closing."""
+
+    @_abc_1.abstractmethod
+    def GetEndOfDay(
+        self,
+        request: _journal_pb2.GetEndOfDayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_journal_pb2.GetEndOfDayResponse, _abc.Awaitable[_journal_pb2.GetEndOfDayResponse]]:
+        """What a terminal did on a business date, for the till to compare with its own totals."""
 
 def add_JournalServiceServicer_to_server(servicer: JournalServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from bonpunkt.loyalty.v1 import feed_pb2 as bonpunkt_dot_loyalty_dot_v1_dot_feed
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n bonpunkt/loyalty/v1/member.proto\x12\x13\x62onpunkt.loyalty.v1\x1a\x1e\x62onpunkt/loyalty/v1/feed.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"I\n\x13\x45nrolMembersRequest\x12\x32\n\nenrolments\x18\x01 \x03(\x0b\x32\x1e.bonpunkt.loyalty.v1.Enrolment\"T\n\tEnrolment\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0c\n\x04\x63\x61rd\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\"O\n\x14\x45nrolMembersResponse\x12\x37\n\x08outcomes\x18\x01 \x03(\x0b\x32%.bonpunkt.loyalty.v1.EnrolmentOutcome\"Z\n\x10\x45nrolmentOutcome\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\"=\n\x10GetMemberRequest\x12\x0e\n\x04\x63\x61rd\x18\x01 \x01(\tH\x00\x12\x13\n\tmember_id\x18\x02 \x01(\tH\x00\x42\x04\n\x02\x62y\"\xe7\x01\n\x11GetMemberResponse\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62ucket\x18\x02 \x01(\r\x12\x16\n\x0emember_version\x18\x03 \x01(\x03\x12/\n\x05state\x18\x04 \x01(\x0b\x32 .bonpunkt.loyalty.v1.MemberState\x12\r\n\x05\x63\x61rds\x18\x05 \x03(\t\x12&\n\x04lots\x18\x06 \x03(\x0b\x32\x18.bonpunkt.loyalty.v1.Lot\x12/\n\x0b\x65nrolled_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x03Lot\x12\x12\n\nexpires_on\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\"M\n\x12\x42lockMemberRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"^\n\x13\x42lockMemberResponse\x12/\n\x05state\x18\x01 \x01(\x0b\x32 .bonpunkt.loyalty.v1.MemberState\x12\x16\n\x0emember_version\x18\x02 \x01(\x03\"O\n\x14UnblockMemberRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"`\n\x15UnblockMemberResponse\x12/\n\x05state\x18\x01 \x01(\x0b\x32 .bonpunkt.loyalty.v1.MemberState\x12\x16\n\x0emember_version\x18\x02 \x01(\x03\x32\x9a\x03\n\rMemberService\x12\x63\n\x0c\x45nrolMembers\x12(.bonpunkt.loyalty.v1.EnrolMembersRequest\x1a).bonpunkt.loyalty.v1.EnrolMembersResponse\x12Z\n\tGetMember\x12%.bonpunkt.loyalty.v1.GetMemberRequest\x1a&.bonpunkt.loyalty.v1.GetMemberResponse\x12`\n\x0b\x42lockMember\x12\'.bonpunkt.loyalty.v1.BlockMemberRequest\x1a(.bonpunkt.loyalty.v1.BlockMemberResponse\x12\x66\n\rUnblockMember\x12).bonpunkt.loyalty.v1.UnblockMemberRequest\x1a*.bonpunkt.loyalty.v1.UnblockMemberResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n bonpunkt/loyalty/v1/member.proto\x12\x13\x62onpunkt.loyalty.v1\x1a\x1e\x62onpunkt/loyalty/v1/feed.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"I\n\x13\x45nrolMembersRequest\x12\x32\n\nenrolments\x18\x01 \x03(\x0b\x32\x1e.bonpunkt.loyalty.v1.Enrolment\"l\n\tEnrolment\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0c\n\x04\x63\x61rd\x18\x03 \x01(\t\x12\x10\n\x08language\x18\x04 \x01(\t\x12\x16\n\x0eopening_points\x18\x05 \x01(\x03\"O\n\x14\x45nrolMembersResponse\x12\x37\n\x08outcomes\x18\x01 \x03(\x0b\x32%.bonpunkt.loyalty.v1.EnrolmentOutcome\"Z\n\x10\x45nrolmentOutcome\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0e\n\x06remedy\x18\x04 \x01(\t\"=\n\x10GetMemberRequest\x12\x0e\n\x04\x63\x61rd\x18\x01 \x01(\tH\x00\x12\x13\n\tmember_id\x18\x02 \x01(\tH\x00\x42\x04\n\x02\x62y\"\xb7\x03\n\x11GetMemberResponse\x12\x11\n\tmember_id\x18\x01 \x01(\t\x12\x0e\n\x06\x62ucket\x18\x02 \x01(\r\x12\x16\n\x0emember_version\x18\x03 \x01(\x03\x12/\n\x05state\x18\x04 \x01(\x0b\x32 .bonpunkt.loyalty.v1.MemberState\x12\r\n\x05\x63\x61rds\x18\x05 \x03(\t\x12&\n\x04lots\x18\x06 \x03(\x0b\x32\x18.bonpunkt.loyalty.v1.Lot\x12/\n\x0b\x65nrolled_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0cpending_lots\x18\x08 \x03(\x0b\x32\x1f.bonpunkt.loyalty.v1.PendingLot\x12\x36\n\x0creservations\x18\t \x03(\x0b\x32 .bonpunkt.loyalty.v1.Reservation\x12\x12\n\ntier_until\x18\n \x01(\t\x12\x19\n\x11qualifying_points\x18\x0b \x01(\x03\x12\x11\n\tnext_tier\x18\x0c \x01(\t\x12\x1d\n\x15next_tier_from_points\x18\r \x01(\x03\"F\n\nPendingLot\x12\x14\n\x0c\x61\x63tivates_on\x18\x01 \x01(\t\x12\x12\n\nexpires_on\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x03\"\x96\x01\n\x0bReservation\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x11\n\tbasket_id\x18\x02 \x01(\t\x12\x13\n\x0bpoints_held\x18\x03 \x01(\x03\x12\x17\n\x0fpoints_promised\x18\x04 \x01(\x03\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\")\n\x03Lot\x12\x12\n\nexpires_on\x18\x01 \x01(\t\x12\x0e\n\x06points\x18\x02 \x01(\x03\"M\n\x12\x42lockMemberRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"^\n\x13\x42lockMemberResponse\x12/\n\x05state\x18\x01 \x01(\x0b\x32 .bonpunkt.loyalty.v1.MemberState\x12\x16\n\x0emember_version\x18\x02 \x01(\x03\"O\n\x14UnblockMemberRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"`\n\x15UnblockMemberResponse\x12/\n\x05state\x18\x01 \x01(\x0b\x32 .bonpunkt.loyalty.v1.MemberState\x12\x16\n\x0emember_version\x18\x02 \x01(\x03\"s\n\x13\x41\x64justPointsRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x03\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"o\n\x14\x41\x64justPointsResponse\x12\x0e\n\x06\x62ooked\x18\x01 \x01(\x08\x12/\n\x05state\x18\x02 \x01(\x0b\x32 .bonpunkt.loyalty.v1.MemberState\x12\x16\n\x0emember_version\x18\x03 \x01(\x03\"\x18\n\x16ListAdjustmentsRequest\"V\n\x17ListAdjustmentsResponse\x12;\n\x0b\x61\x64justments\x18\x01 \x03(\x0b\x32&.bonpunkt.loyalty.v1.WaitingAdjustment\"\xc6\x01\n\x11WaitingAdjustment\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x0e\n\x06points\x18\x03 \x01(\x03\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x10\n\x08\x61sked_by\x18\x06 \x01(\t\x12,\n\x08\x61sked_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x61pproved_by\x18\x08 \x01(\t\"@\n\x17\x44\x65\x63ideAdjustmentRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x0f\n\x07\x61pprove\x18\x02 \x01(\x08\"s\n\x18\x44\x65\x63ideAdjustmentResponse\x12\x0e\n\x06\x62ooked\x18\x01 \x01(\x08\x12/\n\x05state\x18\x02 \x01(\x0b\x32 .bonpunkt.loyalty.v1.MemberState\x12\x16\n\x0emember_version\x18\x03 \x01(\x03\"c\n\x13MergeMembersRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x13\n\x0bsurvivor_id\x18\x02 \x01(\t\x12\x11\n\tmerged_id\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"_\n\x14MergeMembersResponse\x12/\n\x05state\x18\x01 \x01(\x0b\x32 .bonpunkt.loyalty.v1.MemberState\x12\x16\n\x0emember_version\x18\x02 \x01(\x03\"r\n\x12\x43hangeCardsRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\x12\x11\n\tmember_id\x18\x02 \x01(\t\x12\x11\n\tlost_card\x18\x03 \x01(\t\x12\x10\n\x08new_card\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\"^\n\x13\x43hangeCardsResponse\x12/\n\x05state\x18\x01 \x01(\x0b\x32 .bonpunkt.loyalty.v1.MemberState\x12\x16\n\x0emember_version\x18\x02 \x01(\x03\x32\xa5\x07\n\rMemberService\x12\x63\n\x0c\x45nrolMembers\x12(.bonpunkt.loyalty.v1.EnrolMembersRequest\x1a).bonpunkt.loyalty.v1.EnrolMembersResponse\x12Z\n\tGetMember\x12%.bonpunkt.loyalty.v1.GetMemberRequest\x1a&.bonpunkt.loyalty.v1.GetMemberResponse\x12`\n\x0b\x42lockMember\x12\'.bonpunkt.loyalty.v1.BlockMemberRequest\x1a(.bonpunkt.loyalty.v1.BlockMemberResponse\x12\x66\n\rUnblockMember\x12).bonpunkt.loyalty.v1.UnblockMemberRequest\x1a*.bonpunkt.loyalty.v1.UnblockMemberResponse\x12\x63\n\x0c\x41\x64justPoints\x12(.bonpunkt.loyalty.v1.AdjustPointsRequest\x1a).bonpunkt.loyalty.v1.AdjustPointsResponse\x12l\n\x0fListAdjustments\x12+.bonpunkt.loyalty.v1.ListAdjustmentsRequest\x1a,.bonpunkt.loyalty.v1.ListAdjustmentsResponse\x12o\n\x10\x44\x65\x63ideAdjustment\x12,.bonpunkt.loyalty.v1.DecideAdjustmentRequest\x1a-.bonpunkt.loyalty.v1.DecideAdjustmentResponse\x12\x63\n\x0cMergeMembers\x12(.bonpunkt.loyalty.v1.MergeMembersRequest\x1a).bonpunkt.loyalty.v1.MergeMembersResponse\x12`\n\x0b\x43hangeCards\x12\'.bonpunkt.loyalty.v1.ChangeCardsRequest\x1a(.bonpunkt.loyalty.v1.ChangeCardsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,25 +36,51 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENROLMEMBERSREQUEST']._serialized_start=122
   _globals['_ENROLMEMBERSREQUEST']._serialized_end=195
   _globals['_ENROLMENT']._serialized_start=197
-  _globals['_ENROLMENT']._serialized_end=281
-  _globals['_ENROLMEMBERSRESPONSE']._serialized_start=283
-  _globals['_ENROLMEMBERSRESPONSE']._serialized_end=362
-  _globals['_ENROLMENTOUTCOME']._serialized_start=364
-  _globals['_ENROLMENTOUTCOME']._serialized_end=454
-  _globals['_GETMEMBERREQUEST']._serialized_start=456
-  _globals['_GETMEMBERREQUEST']._serialized_end=517
-  _globals['_GETMEMBERRESPONSE']._serialized_start=520
-  _globals['_GETMEMBERRESPONSE']._serialized_end=751
-  _globals['_LOT']._serialized_start=753
-  _globals['_LOT']._serialized_end=794
-  _globals['_BLOCKMEMBERREQUEST']._serialized_start=796
-  _globals['_BLOCKMEMBERREQUEST']._serialized_end=873
-  _globals['_BLOCKMEMBERRESPONSE']._serialized_start=875
-  _globals['_BLOCKMEMBERRESPONSE']._serialized_end=969
-  _globals['_UNBLOCKMEMBERREQUEST']._serialized_start=971
-  _globals['_UNBLOCKMEMBERREQUEST']._serialized_end=1050
-  _globals['_UNBLOCKMEMBERRESPONSE']._serialized_start=1052
-  _globals['_UNBLOCKMEMBERRESPONSE']._serialized_end=1148
-  _globals['_MEMBERSERVICE']._serialized_start=1151
-  _globals['_MEMBERSERVICE']._serialized_end=1561
+  _globals['_ENROLMENT']._serialized_end=305
+  _globals['_ENROLMEMBERSRESPONSE']._serialized_start=307
+  _globals['_ENROLMEMBERSRESPONSE']._serialized_end=386
+  _globals['_ENROLMENTOUTCOME']._serialized_start=388
+  _globals['_ENROLMENTOUTCOME']._serialized_end=478
+  _globals['_GETMEMBERREQUEST']._serialized_start=480
+  _globals['_GETMEMBERREQUEST']._serialized_end=541
+  _globals['_GETMEMBERRESPONSE']._serialized_start=544
+  _globals['_GETMEMBERRESPONSE']._serialized_end=983
+  _globals['_PENDINGLOT']._serialized_start=985
+  _globals['_PENDINGLOT']._serialized_end=1055
+  _globals['_RESERVATION']._serialized_start=1058
+  _globals['_RESERVATION']._serialized_end=1208
+  _globals['_LOT']._serialized_start=1210
+  _globals['_LOT']._serialized_end=1251
+  _globals['_BLOCKMEMBERREQUEST']._serialized_start=1253
+  _globals['_BLOCKMEMBERREQUEST']._serialized_end=1330
+  _globals['_BLOCKMEMBERRESPONSE']._serialized_start=1332
+  _globals['_BLOCKMEMBERRESPONSE']._serialized_end=1426
+  _globals['_UNBLOCKMEMBERREQUEST']._serialized_start=1428
+  _globals['_UNBLOCKMEMBERREQUEST']._serialized_end=1507
+  _globals['_UNBLOCKMEMBERRESPONSE']._serialized_start=1509
+  _globals['_UNBLOCKMEMBERRESPONSE']._serialized_end=1605
+  _globals['_ADJUSTPOINTSREQUEST']._serialized_start=1607
+  _globals['_ADJUSTPOINTSREQUEST']._serialized_end=1722
+  _globals['_ADJUSTPOINTSRESPONSE']._serialized_start=1724
+  _globals['_ADJUSTPOINTSRESPONSE']._serialized_end=1835
+  _globals['_LISTADJUSTMENTSREQUEST']._serialized_start=1837
+  _globals['_LISTADJUSTMENTSREQUEST']._serialized_end=1861
+  _globals['_LISTADJUSTMENTSRESPONSE']._serialized_start=1863
+  _globals['_LISTADJUSTMENTSRESPONSE']._serialized_end=1949
+  _globals['_WAITINGADJUSTMENT']._serialized_start=1952
+  _globals['_WAITINGADJUSTMENT']._serialized_end=2150
+  _globals['_DECIDEADJUSTMENTREQUEST']._serialized_start=2152
+  _globals['_DECIDEADJUSTMENTREQUEST']._serialized_end=2216
+  _globals['_DECIDEADJUSTMENTRESPONSE']._serialized_start=2218
+  _globals['_DECIDEADJUSTMENTRESPONSE']._serialized_end=2333
+  _globals['_MERGEMEMBERSREQUEST']._serialized_start=2335
+  _globals['_MERGEMEMBERSREQUEST']._serialized_end=2434
+  _globals['_MERGEMEMBERSRESPONSE']._serialized_start=2436
+  _globals['_MERGEMEMBERSRESPONSE']._serialized_end=2531
+  _globals['_CHANGECARDSREQUEST']._serialized_start=2533
+  _globals['_CHANGECARDSREQUEST']._serialized_end=2647
+  _globals['_CHANGECARDSRESPONSE']._serialized_start=2649
+  _globals['_CHANGECARDSRESPONSE']._serialized_end=2743
+  _globals['_MEMBERSERVICE']._serialized_start=2746
+  _globals['_MEMBERSERVICE']._serialized_end=3679
 # @@protoc_insertion_point(module_scope)

@@ -56,6 +56,31 @@ class MemberServiceStub:
                 request_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.UnblockMemberRequest.SerializeToString,
                 response_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.UnblockMemberResponse.FromString,
                 _registered_method=True)
+        self.AdjustPoints = channel.unary_unary(
+                '/bonpunkt.loyalty.v1.MemberService/AdjustPoints',
+                request_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.AdjustPointsRequest.SerializeToString,
+                response_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.AdjustPointsResponse.FromString,
+                _registered_method=True)
+        self.ListAdjustments = channel.unary_unary(
+                '/bonpunkt.loyalty.v1.MemberService/ListAdjustments',
+                request_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ListAdjustmentsRequest.SerializeToString,
+                response_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ListAdjustmentsResponse.FromString,
+                _registered_method=True)
+        self.DecideAdjustment = channel.unary_unary(
+                '/bonpunkt.loyalty.v1.MemberService/DecideAdjustment',
+                request_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.DecideAdjustmentRequest.SerializeToString,
+                response_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.DecideAdjustmentResponse.FromString,
+                _registered_method=True)
+        self.MergeMembers = channel.unary_unary(
+                '/bonpunkt.loyalty.v1.MemberService/MergeMembers',
+                request_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.MergeMembersRequest.SerializeToString,
+                response_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.MergeMembersResponse.FromString,
+                _registered_method=True)
+        self.ChangeCards = channel.unary_unary(
+                '/bonpunkt.loyalty.v1.MemberService/ChangeCards',
+                request_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ChangeCardsRequest.SerializeToString,
+                response_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ChangeCardsResponse.FromString,
+                _registered_method=True)
 
 
 class MemberServiceServicer:
@@ -89,6 +114,41 @@ class MemberServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdjustPoints(self, request, context):
+        """Gives or takes points by hand. Above the programme's limit nothing is booked until a second person approves.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAdjustments(self, request, context):
+        """What waits for a second person, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DecideAdjustment(self, request, context):
+        """Approves or declines; never the person who asked.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MergeMembers(self, request, context):
+        """Makes two members one. The cards and receipts of both keep working; nothing is rewritten.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeCards(self, request, context):
+        """A card is lost, found in nobody's name, or replaced by a new one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MemberServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -111,6 +171,31 @@ def add_MemberServiceServicer_to_server(servicer, server):
                     servicer.UnblockMember,
                     request_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.UnblockMemberRequest.FromString,
                     response_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.UnblockMemberResponse.SerializeToString,
+            ),
+            'AdjustPoints': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdjustPoints,
+                    request_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.AdjustPointsRequest.FromString,
+                    response_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.AdjustPointsResponse.SerializeToString,
+            ),
+            'ListAdjustments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAdjustments,
+                    request_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ListAdjustmentsRequest.FromString,
+                    response_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ListAdjustmentsResponse.SerializeToString,
+            ),
+            'DecideAdjustment': grpc.unary_unary_rpc_method_handler(
+                    servicer.DecideAdjustment,
+                    request_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.DecideAdjustmentRequest.FromString,
+                    response_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.DecideAdjustmentResponse.SerializeToString,
+            ),
+            'MergeMembers': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergeMembers,
+                    request_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.MergeMembersRequest.FromString,
+                    response_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.MergeMembersResponse.SerializeToString,
+            ),
+            'ChangeCards': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeCards,
+                    request_deserializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ChangeCardsRequest.FromString,
+                    response_serializer=bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ChangeCardsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +308,141 @@ class MemberService:
             '/bonpunkt.loyalty.v1.MemberService/UnblockMember',
             bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.UnblockMemberRequest.SerializeToString,
             bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.UnblockMemberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdjustPoints(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bonpunkt.loyalty.v1.MemberService/AdjustPoints',
+            bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.AdjustPointsRequest.SerializeToString,
+            bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.AdjustPointsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAdjustments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bonpunkt.loyalty.v1.MemberService/ListAdjustments',
+            bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ListAdjustmentsRequest.SerializeToString,
+            bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ListAdjustmentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DecideAdjustment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bonpunkt.loyalty.v1.MemberService/DecideAdjustment',
+            bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.DecideAdjustmentRequest.SerializeToString,
+            bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.DecideAdjustmentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MergeMembers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bonpunkt.loyalty.v1.MemberService/MergeMembers',
+            bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.MergeMembersRequest.SerializeToString,
+            bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.MergeMembersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeCards(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/bonpunkt.loyalty.v1.MemberService/ChangeCards',
+            bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ChangeCardsRequest.SerializeToString,
+            bonpunkt_dot_loyalty_dot_v1_dot_member__pb2.ChangeCardsResponse.FromString,
             options,
             channel_credentials,
             insecure,

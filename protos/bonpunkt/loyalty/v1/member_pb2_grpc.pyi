@@ -41,6 +41,16 @@ class MemberServiceStub:
     """NOT_FOUND if no such card or member."""
     BlockMember: _grpc.UnaryUnaryMultiCallable[_member_pb2.BlockMemberRequest, _member_pb2.BlockMemberResponse]
     UnblockMember: _grpc.UnaryUnaryMultiCallable[_member_pb2.UnblockMemberRequest, _member_pb2.UnblockMemberResponse]
+    AdjustPoints: _grpc.UnaryUnaryMultiCallable[_member_pb2.AdjustPointsRequest, _member_pb2.AdjustPointsResponse]
+    """Gives or takes points by hand. Above the programme's limit nothing is booked until a second person approves."""
+    ListAdjustments: _grpc.UnaryUnaryMultiCallable[_member_pb2.ListAdjustmentsRequest, _member_pb2.ListAdjustmentsResponse]
+    """What waits for a second person, oldest first."""
+    DecideAdjustment: _grpc.UnaryUnaryMultiCallable[_member_pb2.DecideAdjustmentRequest, _member_pb2.DecideAdjustmentResponse]
+    """Approves or declines; never the person who asked."""
+    MergeMembers: _grpc.UnaryUnaryMultiCallable[_member_pb2.MergeMembersRequest, _member_pb2.MergeMembersResponse]
+    """Makes two members one. The cards and receipts of both keep working; nothing is rewritten."""
+    ChangeCards: _grpc.UnaryUnaryMultiCallable[_member_pb2.ChangeCardsRequest, _member_pb2.ChangeCardsResponse]
+    """A card is lost, found in nobody's name, or replaced by a new one."""
 
 @_typing.type_check_only
 class MemberServiceAsyncStub(MemberServiceStub):
@@ -55,6 +65,16 @@ class MemberServiceAsyncStub(MemberServiceStub):
     """NOT_FOUND if no such card or member."""
     BlockMember: _aio.UnaryUnaryMultiCallable[_member_pb2.BlockMemberRequest, _member_pb2.BlockMemberResponse]  # type: ignore[assignment]
     UnblockMember: _aio.UnaryUnaryMultiCallable[_member_pb2.UnblockMemberRequest, _member_pb2.UnblockMemberResponse]  # type: ignore[assignment]
+    AdjustPoints: _aio.UnaryUnaryMultiCallable[_member_pb2.AdjustPointsRequest, _member_pb2.AdjustPointsResponse]  # type: ignore[assignment]
+    """Gives or takes points by hand. Above the programme's limit nothing is booked until a second person approves."""
+    ListAdjustments: _aio.UnaryUnaryMultiCallable[_member_pb2.ListAdjustmentsRequest, _member_pb2.ListAdjustmentsResponse]  # type: ignore[assignment]
+    """What waits for a second person, oldest first."""
+    DecideAdjustment: _aio.UnaryUnaryMultiCallable[_member_pb2.DecideAdjustmentRequest, _member_pb2.DecideAdjustmentResponse]  # type: ignore[assignment]
+    """Approves or declines; never the person who asked."""
+    MergeMembers: _aio.UnaryUnaryMultiCallable[_member_pb2.MergeMembersRequest, _member_pb2.MergeMembersResponse]  # type: ignore[assignment]
+    """Makes two members one. The cards and receipts of both keep working; nothing is rewritten."""
+    ChangeCards: _aio.UnaryUnaryMultiCallable[_member_pb2.ChangeCardsRequest, _member_pb2.ChangeCardsResponse]  # type: ignore[assignment]
+    """A card is lost, found in nobody's name, or replaced by a new one."""
 
 class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
     """Members for staff, the command line and imports. Writing calls name their actor by the metadata
@@ -90,5 +110,45 @@ class MemberServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _member_pb2.UnblockMemberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_member_pb2.UnblockMemberResponse, _abc.Awaitable[_member_pb2.UnblockMemberResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def AdjustPoints(
+        self,
+        request: _member_pb2.AdjustPointsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_pb2.AdjustPointsResponse, _abc.Awaitable[_member_pb2.AdjustPointsResponse]]:
+        """Gives or takes points by hand. Above the programme's limit nothing is booked until a second person approves."""
+
+    @_abc_1.abstractmethod
+    def ListAdjustments(
+        self,
+        request: _member_pb2.ListAdjustmentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_pb2.ListAdjustmentsResponse, _abc.Awaitable[_member_pb2.ListAdjustmentsResponse]]:
+        """What waits for a second person, oldest first."""
+
+    @_abc_1.abstractmethod
+    def DecideAdjustment(
+        self,
+        request: _member_pb2.DecideAdjustmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_pb2.DecideAdjustmentResponse, _abc.Awaitable[_member_pb2.DecideAdjustmentResponse]]:
+        """Approves or declines; never the person who asked."""
+
+    @_abc_1.abstractmethod
+    def MergeMembers(
+        self,
+        request: _member_pb2.MergeMembersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_pb2.MergeMembersResponse, _abc.Awaitable[_member_pb2.MergeMembersResponse]]:
+        """Makes two members one. The cards and receipts of both keep working; nothing is rewritten."""
+
+    @_abc_1.abstractmethod
+    def ChangeCards(
+        self,
+        request: _member_pb2.ChangeCardsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_member_pb2.ChangeCardsResponse, _abc.Awaitable[_member_pb2.ChangeCardsResponse]]:
+        """A card is lost, found in nobody's name, or replaced by a new one."""
 
 def add_MemberServiceServicer_to_server(servicer: MemberServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,11 +30,21 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_KEY_REUSED: _ClassVar[Reason]
     REASON_ABANDONED: _ClassVar[Reason]
     REASON_RECEIPT_REUSED: _ClassVar[Reason]
+    REASON_CARD_TAKEN: _ClassVar[Reason]
+    REASON_RECEIPT_UNKNOWN: _ClassVar[Reason]
+    REASON_RESERVATION_UNKNOWN: _ClassVar[Reason]
     REASON_CARD_NOT_ACCEPTED: _ClassVar[Reason]
     REASON_REDEMPTION_BELOW_MINIMUM: _ClassVar[Reason]
     REASON_REDEMPTION_NOT_A_STEP: _ClassVar[Reason]
     REASON_EXCEEDS_SHARE: _ClassVar[Reason]
     REASON_EXCEEDS_AVAILABLE: _ClassVar[Reason]
+    REASON_RESERVATION_ENDED: _ClassVar[Reason]
+    REASON_RECEIPT_VOIDED: _ClassVar[Reason]
+    REASON_RECEIPT_RETURNED: _ClassVar[Reason]
+    REASON_VOID_TOO_LATE: _ClassVar[Reason]
+    REASON_EXCEEDS_RETURNABLE: _ClassVar[Reason]
+    REASON_RECEIPT_TOO_OLD: _ClassVar[Reason]
+    REASON_MEMBER_ERASED: _ClassVar[Reason]
 LIMIT_UNSPECIFIED: Limit
 LIMIT_POINTS: Limit
 LIMIT_SHARE_OF_BASKET: Limit
@@ -50,11 +60,21 @@ REASON_CURRENCY_WRONG: Reason
 REASON_KEY_REUSED: Reason
 REASON_ABANDONED: Reason
 REASON_RECEIPT_REUSED: Reason
+REASON_CARD_TAKEN: Reason
+REASON_RECEIPT_UNKNOWN: Reason
+REASON_RESERVATION_UNKNOWN: Reason
 REASON_CARD_NOT_ACCEPTED: Reason
 REASON_REDEMPTION_BELOW_MINIMUM: Reason
 REASON_REDEMPTION_NOT_A_STEP: Reason
 REASON_EXCEEDS_SHARE: Reason
 REASON_EXCEEDS_AVAILABLE: Reason
+REASON_RESERVATION_ENDED: Reason
+REASON_RECEIPT_VOIDED: Reason
+REASON_RECEIPT_RETURNED: Reason
+REASON_VOID_TOO_LATE: Reason
+REASON_EXCEEDS_RETURNABLE: Reason
+REASON_RECEIPT_TOO_OLD: Reason
+REASON_MEMBER_ERASED: Reason
 
 class OpenRequest(_message.Message):
     __slots__ = ("operations",)
@@ -81,7 +101,7 @@ class SubmitResponse(_message.Message):
     def __init__(self, decisions: _Optional[_Iterable[_Union[Decision, _Mapping]]] = ...) -> None: ...
 
 class Operation(_message.Message):
-    __slots__ = ("id", "occurred_at", "timeout_ms", "identify", "quote", "capture", "status", "abandon")
+    __slots__ = ("id", "occurred_at", "timeout_ms", "identify", "quote", "capture", "status", "abandon", "reserve", "release", "void_receipt", "return_items", "enrol")
     ID_FIELD_NUMBER: _ClassVar[int]
     OCCURRED_AT_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +110,11 @@ class Operation(_message.Message):
     CAPTURE_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     ABANDON_FIELD_NUMBER: _ClassVar[int]
+    RESERVE_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_FIELD_NUMBER: _ClassVar[int]
+    VOID_RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    RETURN_ITEMS_FIELD_NUMBER: _ClassVar[int]
+    ENROL_FIELD_NUMBER: _ClassVar[int]
     id: str
     occurred_at: _timestamp_pb2.Timestamp
     timeout_ms: int
@@ -98,7 +123,12 @@ class Operation(_message.Message):
     capture: Capture
     status: Status
     abandon: Abandon
-    def __init__(self, id: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., identify: _Optional[_Union[Identify, _Mapping]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., capture: _Optional[_Union[Capture, _Mapping]] = ..., status: _Optional[_Union[Status, _Mapping]] = ..., abandon: _Optional[_Union[Abandon, _Mapping]] = ...) -> None: ...
+    reserve: Reserve
+    release: Release
+    void_receipt: Void
+    return_items: Return
+    enrol: Enrol
+    def __init__(self, id: _Optional[str] = ..., occurred_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., timeout_ms: _Optional[int] = ..., identify: _Optional[_Union[Identify, _Mapping]] = ..., quote: _Optional[_Union[Quote, _Mapping]] = ..., capture: _Optional[_Union[Capture, _Mapping]] = ..., status: _Optional[_Union[Status, _Mapping]] = ..., abandon: _Optional[_Union[Abandon, _Mapping]] = ..., reserve: _Optional[_Union[Reserve, _Mapping]] = ..., release: _Optional[_Union[Release, _Mapping]] = ..., void_receipt: _Optional[_Union[Void, _Mapping]] = ..., return_items: _Optional[_Union[Return, _Mapping]] = ..., enrol: _Optional[_Union[Enrol, _Mapping]] = ...) -> None: ...
 
 class Identify(_message.Message):
     __slots__ = ("card",)
@@ -115,6 +145,20 @@ class Quote(_message.Message):
     def __init__(self, card: _Optional[str] = ..., basket: _Optional[_Union[Basket, _Mapping]] = ...) -> None: ...
 
 class Capture(_message.Message):
+    __slots__ = ("card", "basket", "redeem_points", "redeem_maximum", "reservation_id")
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    BASKET_FIELD_NUMBER: _ClassVar[int]
+    REDEEM_POINTS_FIELD_NUMBER: _ClassVar[int]
+    REDEEM_MAXIMUM_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    card: str
+    basket: Basket
+    redeem_points: int
+    redeem_maximum: bool
+    reservation_id: str
+    def __init__(self, card: _Optional[str] = ..., basket: _Optional[_Union[Basket, _Mapping]] = ..., redeem_points: _Optional[int] = ..., redeem_maximum: _Optional[bool] = ..., reservation_id: _Optional[str] = ...) -> None: ...
+
+class Reserve(_message.Message):
     __slots__ = ("card", "basket", "redeem_points", "redeem_maximum")
     CARD_FIELD_NUMBER: _ClassVar[int]
     BASKET_FIELD_NUMBER: _ClassVar[int]
@@ -125,6 +169,64 @@ class Capture(_message.Message):
     redeem_points: int
     redeem_maximum: bool
     def __init__(self, card: _Optional[str] = ..., basket: _Optional[_Union[Basket, _Mapping]] = ..., redeem_points: _Optional[int] = ..., redeem_maximum: _Optional[bool] = ...) -> None: ...
+
+class Release(_message.Message):
+    __slots__ = ("reservation_id",)
+    RESERVATION_ID_FIELD_NUMBER: _ClassVar[int]
+    reservation_id: str
+    def __init__(self, reservation_id: _Optional[str] = ...) -> None: ...
+
+class Void(_message.Message):
+    __slots__ = ("receipt", "business_date", "cashier")
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    BUSINESS_DATE_FIELD_NUMBER: _ClassVar[int]
+    CASHIER_FIELD_NUMBER: _ClassVar[int]
+    receipt: ReceiptReference
+    business_date: str
+    cashier: str
+    def __init__(self, receipt: _Optional[_Union[ReceiptReference, _Mapping]] = ..., business_date: _Optional[str] = ..., cashier: _Optional[str] = ...) -> None: ...
+
+class Return(_message.Message):
+    __slots__ = ("receipt", "lines", "receipt_number", "business_date", "cashier")
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    BUSINESS_DATE_FIELD_NUMBER: _ClassVar[int]
+    CASHIER_FIELD_NUMBER: _ClassVar[int]
+    receipt: ReceiptReference
+    lines: _containers.RepeatedCompositeFieldContainer[ReturnLine]
+    receipt_number: str
+    business_date: str
+    cashier: str
+    def __init__(self, receipt: _Optional[_Union[ReceiptReference, _Mapping]] = ..., lines: _Optional[_Iterable[_Union[ReturnLine, _Mapping]]] = ..., receipt_number: _Optional[str] = ..., business_date: _Optional[str] = ..., cashier: _Optional[str] = ...) -> None: ...
+
+class ReturnLine(_message.Message):
+    __slots__ = ("line_id", "quantity_milli")
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_MILLI_FIELD_NUMBER: _ClassVar[int]
+    line_id: str
+    quantity_milli: int
+    def __init__(self, line_id: _Optional[str] = ..., quantity_milli: _Optional[int] = ...) -> None: ...
+
+class ReceiptReference(_message.Message):
+    __slots__ = ("terminal_id", "business_date", "receipt_number", "capture_id")
+    TERMINAL_ID_FIELD_NUMBER: _ClassVar[int]
+    BUSINESS_DATE_FIELD_NUMBER: _ClassVar[int]
+    RECEIPT_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CAPTURE_ID_FIELD_NUMBER: _ClassVar[int]
+    terminal_id: str
+    business_date: str
+    receipt_number: str
+    capture_id: str
+    def __init__(self, terminal_id: _Optional[str] = ..., business_date: _Optional[str] = ..., receipt_number: _Optional[str] = ..., capture_id: _Optional[str] = ...) -> None: ...
+
+class Enrol(_message.Message):
+    __slots__ = ("card", "language")
+    CARD_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    card: str
+    language: str
+    def __init__(self, card: _Optional[str] = ..., language: _Optional[str] = ...) -> None: ...
 
 class Status(_message.Message):
     __slots__ = ("operation_id",)
@@ -177,7 +279,7 @@ class LineItem(_message.Message):
     def __init__(self, line_id: _Optional[str] = ..., article_number: _Optional[str] = ..., text: _Optional[str] = ..., category: _Optional[str] = ..., brand: _Optional[str] = ..., quantity_milli: _Optional[int] = ..., total_minor: _Optional[int] = ..., vat_rate_key: _Optional[str] = ...) -> None: ...
 
 class Decision(_message.Message):
-    __slots__ = ("operation_id", "effective_at", "identified", "quoted", "captured", "status_found", "abandoned", "refused", "undecided")
+    __slots__ = ("operation_id", "effective_at", "identified", "quoted", "captured", "status_found", "abandoned", "reservation", "released", "voided", "returned", "enrolled", "refused", "undecided")
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     EFFECTIVE_AT_FIELD_NUMBER: _ClassVar[int]
     IDENTIFIED_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +287,11 @@ class Decision(_message.Message):
     CAPTURED_FIELD_NUMBER: _ClassVar[int]
     STATUS_FOUND_FIELD_NUMBER: _ClassVar[int]
     ABANDONED_FIELD_NUMBER: _ClassVar[int]
+    RESERVATION_FIELD_NUMBER: _ClassVar[int]
+    RELEASED_FIELD_NUMBER: _ClassVar[int]
+    VOIDED_FIELD_NUMBER: _ClassVar[int]
+    RETURNED_FIELD_NUMBER: _ClassVar[int]
+    ENROLLED_FIELD_NUMBER: _ClassVar[int]
     REFUSED_FIELD_NUMBER: _ClassVar[int]
     UNDECIDED_FIELD_NUMBER: _ClassVar[int]
     operation_id: str
@@ -194,23 +301,32 @@ class Decision(_message.Message):
     captured: Captured
     status_found: StatusFound
     abandoned: Abandoned
+    reservation: Reserved
+    released: Released
+    voided: Voided
+    returned: Returned
+    enrolled: Enrolled
     refused: Refused
     undecided: Undecided
-    def __init__(self, operation_id: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., identified: _Optional[_Union[Identified, _Mapping]] = ..., quoted: _Optional[_Union[Quoted, _Mapping]] = ..., captured: _Optional[_Union[Captured, _Mapping]] = ..., status_found: _Optional[_Union[StatusFound, _Mapping]] = ..., abandoned: _Optional[_Union[Abandoned, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., undecided: _Optional[_Union[Undecided, _Mapping]] = ...) -> None: ...
+    def __init__(self, operation_id: _Optional[str] = ..., effective_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., identified: _Optional[_Union[Identified, _Mapping]] = ..., quoted: _Optional[_Union[Quoted, _Mapping]] = ..., captured: _Optional[_Union[Captured, _Mapping]] = ..., status_found: _Optional[_Union[StatusFound, _Mapping]] = ..., abandoned: _Optional[_Union[Abandoned, _Mapping]] = ..., reservation: _Optional[_Union[Reserved, _Mapping]] = ..., released: _Optional[_Union[Released, _Mapping]] = ..., voided: _Optional[_Union[Voided, _Mapping]] = ..., returned: _Optional[_Union[Returned, _Mapping]] = ..., enrolled: _Optional[_Union[Enrolled, _Mapping]] = ..., refused: _Optional[_Union[Refused, _Mapping]] = ..., undecided: _Optional[_Union[Undecided, _Mapping]] = ...) -> None: ...
 
 class MemberSummary(_message.Message):
-    __slots__ = ("member_id", "member_version", "points", "available", "language")
+    __slots__ = ("member_id", "member_version", "points", "available", "language", "pending", "tier")
     MEMBER_ID_FIELD_NUMBER: _ClassVar[int]
     MEMBER_VERSION_FIELD_NUMBER: _ClassVar[int]
     POINTS_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    TIER_FIELD_NUMBER: _ClassVar[int]
     member_id: str
     member_version: int
     points: int
     available: int
     language: str
-    def __init__(self, member_id: _Optional[str] = ..., member_version: _Optional[int] = ..., points: _Optional[int] = ..., available: _Optional[int] = ..., language: _Optional[str] = ...) -> None: ...
+    pending: int
+    tier: str
+    def __init__(self, member_id: _Optional[str] = ..., member_version: _Optional[int] = ..., points: _Optional[int] = ..., available: _Optional[int] = ..., language: _Optional[str] = ..., pending: _Optional[int] = ..., tier: _Optional[str] = ...) -> None: ...
 
 class Identified(_message.Message):
     __slots__ = ("member",)
@@ -239,7 +355,7 @@ class Quoted(_message.Message):
     def __init__(self, member: _Optional[_Union[MemberSummary, _Mapping]] = ..., points_earned: _Optional[int] = ..., points_redeemable: _Optional[int] = ..., discount_minor: _Optional[int] = ..., points_earned_at_maximum: _Optional[int] = ..., limit: _Optional[_Union[Limit, str]] = ..., points_minimum: _Optional[int] = ..., points_step: _Optional[int] = ...) -> None: ...
 
 class Captured(_message.Message):
-    __slots__ = ("member", "points_earned", "points_redeemed", "points_redeemed_from_basket", "discount_minor", "line_discounts", "vat_discounts", "receipt_lines")
+    __slots__ = ("member", "points_earned", "points_redeemed", "points_redeemed_from_basket", "discount_minor", "line_discounts", "vat_discounts", "receipt_lines", "points_pending", "points_settled")
     MEMBER_FIELD_NUMBER: _ClassVar[int]
     POINTS_EARNED_FIELD_NUMBER: _ClassVar[int]
     POINTS_REDEEMED_FIELD_NUMBER: _ClassVar[int]
@@ -248,6 +364,8 @@ class Captured(_message.Message):
     LINE_DISCOUNTS_FIELD_NUMBER: _ClassVar[int]
     VAT_DISCOUNTS_FIELD_NUMBER: _ClassVar[int]
     RECEIPT_LINES_FIELD_NUMBER: _ClassVar[int]
+    POINTS_PENDING_FIELD_NUMBER: _ClassVar[int]
+    POINTS_SETTLED_FIELD_NUMBER: _ClassVar[int]
     member: MemberSummary
     points_earned: int
     points_redeemed: int
@@ -256,7 +374,107 @@ class Captured(_message.Message):
     line_discounts: _containers.RepeatedCompositeFieldContainer[LineDiscount]
     vat_discounts: _containers.RepeatedCompositeFieldContainer[VatDiscount]
     receipt_lines: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, member: _Optional[_Union[MemberSummary, _Mapping]] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., points_redeemed_from_basket: _Optional[int] = ..., discount_minor: _Optional[int] = ..., line_discounts: _Optional[_Iterable[_Union[LineDiscount, _Mapping]]] = ..., vat_discounts: _Optional[_Iterable[_Union[VatDiscount, _Mapping]]] = ..., receipt_lines: _Optional[_Iterable[str]] = ...) -> None: ...
+    points_pending: int
+    points_settled: int
+    def __init__(self, member: _Optional[_Union[MemberSummary, _Mapping]] = ..., points_earned: _Optional[int] = ..., points_redeemed: _Optional[int] = ..., points_redeemed_from_basket: _Optional[int] = ..., discount_minor: _Optional[int] = ..., line_discounts: _Optional[_Iterable[_Union[LineDiscount, _Mapping]]] = ..., vat_discounts: _Optional[_Iterable[_Union[VatDiscount, _Mapping]]] = ..., receipt_lines: _Optional[_Iterable[str]] = ..., points_pending: _Optional[int] = ..., points_settled: _Optional[int] = ...) -> None: ...
+
+class Reserved(_message.Message):
+    __slots__ = ("member", "points", "points_held", "points_promised", "discount_minor", "line_discounts", "vat_discounts", "expires_at")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_HELD_FIELD_NUMBER: _ClassVar[int]
+    POINTS_PROMISED_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    LINE_DISCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    VAT_DISCOUNTS_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    member: MemberSummary
+    points: int
+    points_held: int
+    points_promised: int
+    discount_minor: int
+    line_discounts: _containers.RepeatedCompositeFieldContainer[LineDiscount]
+    vat_discounts: _containers.RepeatedCompositeFieldContainer[VatDiscount]
+    expires_at: _timestamp_pb2.Timestamp
+    def __init__(self, member: _Optional[_Union[MemberSummary, _Mapping]] = ..., points: _Optional[int] = ..., points_held: _Optional[int] = ..., points_promised: _Optional[int] = ..., discount_minor: _Optional[int] = ..., line_discounts: _Optional[_Iterable[_Union[LineDiscount, _Mapping]]] = ..., vat_discounts: _Optional[_Iterable[_Union[VatDiscount, _Mapping]]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class Released(_message.Message):
+    __slots__ = ("member", "points_held")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    POINTS_HELD_FIELD_NUMBER: _ClassVar[int]
+    member: MemberSummary
+    points_held: int
+    def __init__(self, member: _Optional[_Union[MemberSummary, _Mapping]] = ..., points_held: _Optional[int] = ...) -> None: ...
+
+class Voided(_message.Message):
+    __slots__ = ("member", "points_restored", "points_taken_back", "points_owed", "points_let_go")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    POINTS_RESTORED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_TAKEN_BACK_FIELD_NUMBER: _ClassVar[int]
+    POINTS_OWED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_LET_GO_FIELD_NUMBER: _ClassVar[int]
+    member: MemberSummary
+    points_restored: int
+    points_taken_back: int
+    points_owed: int
+    points_let_go: int
+    def __init__(self, member: _Optional[_Union[MemberSummary, _Mapping]] = ..., points_restored: _Optional[int] = ..., points_taken_back: _Optional[int] = ..., points_owed: _Optional[int] = ..., points_let_go: _Optional[int] = ...) -> None: ...
+
+class Returned(_message.Message):
+    __slots__ = ("member", "refund_minor", "discount_minor", "refund_money_minor", "line_refunds", "vat_refunds", "points_restored", "points_taken_back", "points_owed", "points_let_go", "complete")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    REFUND_MINOR_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    REFUND_MONEY_MINOR_FIELD_NUMBER: _ClassVar[int]
+    LINE_REFUNDS_FIELD_NUMBER: _ClassVar[int]
+    VAT_REFUNDS_FIELD_NUMBER: _ClassVar[int]
+    POINTS_RESTORED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_TAKEN_BACK_FIELD_NUMBER: _ClassVar[int]
+    POINTS_OWED_FIELD_NUMBER: _ClassVar[int]
+    POINTS_LET_GO_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    member: MemberSummary
+    refund_minor: int
+    discount_minor: int
+    refund_money_minor: int
+    line_refunds: _containers.RepeatedCompositeFieldContainer[LineRefund]
+    vat_refunds: _containers.RepeatedCompositeFieldContainer[VatRefund]
+    points_restored: int
+    points_taken_back: int
+    points_owed: int
+    points_let_go: int
+    complete: bool
+    def __init__(self, member: _Optional[_Union[MemberSummary, _Mapping]] = ..., refund_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., refund_money_minor: _Optional[int] = ..., line_refunds: _Optional[_Iterable[_Union[LineRefund, _Mapping]]] = ..., vat_refunds: _Optional[_Iterable[_Union[VatRefund, _Mapping]]] = ..., points_restored: _Optional[int] = ..., points_taken_back: _Optional[int] = ..., points_owed: _Optional[int] = ..., points_let_go: _Optional[int] = ..., complete: _Optional[bool] = ...) -> None: ...
+
+class LineRefund(_message.Message):
+    __slots__ = ("line_id", "quantity_milli", "refund_minor", "discount_minor")
+    LINE_ID_FIELD_NUMBER: _ClassVar[int]
+    QUANTITY_MILLI_FIELD_NUMBER: _ClassVar[int]
+    REFUND_MINOR_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    line_id: str
+    quantity_milli: int
+    refund_minor: int
+    discount_minor: int
+    def __init__(self, line_id: _Optional[str] = ..., quantity_milli: _Optional[int] = ..., refund_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ...) -> None: ...
+
+class VatRefund(_message.Message):
+    __slots__ = ("vat_rate_key", "refund_minor", "discount_minor", "refund_money_minor")
+    VAT_RATE_KEY_FIELD_NUMBER: _ClassVar[int]
+    REFUND_MINOR_FIELD_NUMBER: _ClassVar[int]
+    DISCOUNT_MINOR_FIELD_NUMBER: _ClassVar[int]
+    REFUND_MONEY_MINOR_FIELD_NUMBER: _ClassVar[int]
+    vat_rate_key: str
+    refund_minor: int
+    discount_minor: int
+    refund_money_minor: int
+    def __init__(self, vat_rate_key: _Optional[str] = ..., refund_minor: _Optional[int] = ..., discount_minor: _Optional[int] = ..., refund_money_minor: _Optional[int] = ...) -> None: ...
+
+class Enrolled(_message.Message):
+    __slots__ = ("member",)
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    member: MemberSummary
+    def __init__(self, member: _Optional[_Union[MemberSummary, _Mapping]] = ...) -> None: ...
 
 class LineDiscount(_message.Message):
     __slots__ = ("line_id", "discount_minor")
