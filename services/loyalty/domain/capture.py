@@ -1,116 +1,165 @@
 """A paid basket: what it earns and what it redeems, decided together.
 
-The order of one capture: expiry has been settled → the card is accepted → the basket is weighed
-once → points to redeem are fixed → what is left to pay earns → transfers and lots. Points that
-this basket earns may pay for this basket.
+The order of one capture: what is due has been settled → the card, or the basket's reservation, is
+accepted → the basket is weighed once → points to redeem are fixed → what is left to pay earns →
+transfers and lots. Points that this basket earns may pay for this basket.
 """
 
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 
-from services.loyalty.domain import lots
+from services.loyalty.domain import lots, tiers
+from services.loyalty.domain.command import Capture, Maximum
 from services.loyalty.domain.decision import (
     JOURNALLED,
-    Capture,
     Captured,
     Entry,
     Kind,
-    Maximum,
     Refusal,
     Refused,
     summary,
 )
-from services.loyalty.domain.discount import VatShare, split_over_lines, split_over_vat_rates
 from services.loyalty.domain.earn import rated_weight
 from services.loyalty.domain.expiry import expires_on
 from services.loyalty.domain.ledger import Account, Transfer, transfers
+from services.loyalty.domain.life import Event, State, may
 from services.loyalty.domain.lots import LotMove
-from services.loyalty.domain.member import Member, Status
+from services.loyalty.domain.member import (
+    Member,
+    PendingMove,
+    Reservation,
+    Status,
+    apply_pending,
+)
+from services.loyalty.domain.payment import (
+    discount_of,
+    member_weight,
+    points_to_redeem,
+    weight_in_tier,
+)
 from services.loyalty.domain.programme import Programme
 from services.loyalty.domain.receipt import TEMPLATE_VERSION
-from services.loyalty.domain.redemption import (
-    discount_minor,
-    earned_when_redeeming,
-    redeemable_maximum,
-    redemption_refusal,
-    share_cap_points,
-)
+from services.loyalty.domain.redemption import earned_when_redeeming, share_cap_points
 
 CARD_NOT_ACCEPTED = Refused(
     Refusal.CARD_NOT_ACCEPTED,
     "capture.card",
     "this card takes no part; check the number, or go on without a card",
 )
+RESERVATION_UNKNOWN = Refused(
+    Refusal.RESERVATION_UNKNOWN,
+    "capture.reservation_id",
+    "no points were reserved under this id for this basket; check the id, or leave it out",
+)
 
 
 def capture(
-    member: Member, command: Capture, *, programme: Programme, today: date
+    member: Member,
+    command: Capture,
+    *,
+    programme: Programme,
+    today: date,
+    named: State = State.NEW,
 ) -> Entry | Refused:
     """The journal row of this purchase, or a refusal that leaves no row.
 
-    `member` is settled as of `today` (a date in the programme's time zone).
+    `member` is settled as of `today` (a date in the programme's time zone). `named` is what became
+    of the reservation that the command names, if it is not live any more.
     """
-    if member.status is not Status.ACTIVE or command.card not in member.cards:
+    reservation = member.reservation_of(command.basket.basket_id) if member.reservations else None
+    if command.reservation_id:
+        if reservation is None or reservation.reservation_id != command.reservation_id:
+            if named is State.NEW:
+                return RESERVATION_UNKNOWN
+            if not may(named, Event.CAPTURE):
+                return _refusal_entry(member, command, _ended(named), programme=programme)
+    elif named is not State.NEW:
+        raise AssertionError("the state of a reservation that nobody named")
+    if reservation is None and not _accepts(member, command.card):
         return CARD_NOT_ACCEPTED
-    total_minor = command.basket.total_minor
-    weight = rated_weight(command.basket, programme)
-    redeemed = _points_to_redeem(member, command, weight=weight, programme=programme)
+    untiered = rated_weight(command.basket, programme)
+    weight = weight_in_tier(untiered, member.tier, programme)
+    redeemed = _points_to_redeem(member, command, reservation, weight=weight, programme=programme)
     if isinstance(redeemed, Refused):
         if redeemed.reason not in JOURNALLED:
             return redeemed
-        return _refusal_entry(member, command, redeemed, weight=weight, programme=programme)
-    earned = earned_when_redeeming(redeemed, weight, total_minor, programme)
+        return _refusal_entry(member, command, redeemed, programme=programme)
+    earned = earned_when_redeeming(redeemed, weight, command.basket.total_minor, programme)
     return _entry(
         member,
         command,
+        reservation,
         earned=earned,
         redeemed=redeemed,
+        untiered=untiered,
         weight=weight,
         programme=programme,
         today=today,
     )
 
 
-def _points_to_redeem(
-    member: Member, command: Capture, *, weight: int, programme: Programme
-) -> int | Refused:
-    if command.redeem is None:
-        return 0
-    total_minor, available = command.basket.total_minor, member.available
-    if command.redeem is Maximum.MAXIMUM:
-        return redeemable_maximum(
-            available=available, weight=weight, total_minor=total_minor, programme=programme
-        )
-    refusal = redemption_refusal(
-        command.redeem,
-        available=available,
-        weight=weight,
-        total_minor=total_minor,
-        programme=programme,
-    )
-    if refusal is None:
-        return command.redeem
-    most = redeemable_maximum(
-        available=available, weight=weight, total_minor=total_minor, programme=programme
-    )
+def _accepts(member: Member, card: str) -> bool:
+    return member.status is Status.ACTIVE and card in member.cards
+
+
+def _ended(state: State) -> Refused:
     return Refused(
-        Refusal(refusal.value),
+        Refusal.RESERVATION_ENDED,
+        "capture.reservation_id",
+        f"this reservation is {state.value}; capture under a new id without it",
+    )
+
+
+def _points_to_redeem(
+    member: Member,
+    command: Capture,
+    reservation: Reservation | None,
+    *,
+    weight: int,
+    programme: Programme,
+) -> int | Refused:
+    points = points_to_redeem(
+        command.redeem,
+        available=usable_points(member, reservation),
+        owed=member.owed,
+        weight=weight,
+        total_minor=command.basket.total_minor,
+        programme=programme,
+        field="capture.redeem_points",
+    )
+    if reservation is None or _accepts(member, command.card):
+        return points
+    return _no_more_than_reserved(points, command, reservation)
+
+
+def _no_more_than_reserved(
+    points: int | Refused, command: Capture, reservation: Reservation
+) -> int | Refused:
+    """A member who was blocked meanwhile finishes the redemption that had begun, and no other."""
+    most = reservation.points
+    if isinstance(points, Refused):
+        return replace(points, points_maximum=min(points.points_maximum, most))
+    if points <= most:
+        return points
+    if command.redeem is Maximum.MAXIMUM:
+        return most
+    return Refused(
+        Refusal.EXCEEDS_AVAILABLE,
         "capture.redeem_points",
-        _remedy(Refusal(refusal.value), most=most, programme=programme),
+        f"the card takes no part any more; redeem the {most} points that were reserved",
         points_maximum=most,
     )
 
 
-def _remedy(reason: Refusal, *, most: int, programme: Programme) -> str:
-    if reason is Refusal.REDEMPTION_BELOW_MINIMUM:
-        return f"redeem {programme.redeem_minimum} points or more, or none"
-    if reason is Refusal.REDEMPTION_NOT_A_STEP:
-        return f"redeem a multiple of {programme.redeem_step} points"
-    return f"under a new id, redeem at most {most} points"
+def usable_points(member: Member, reservation: Reservation | None) -> int:
+    """What a basket may use: what is available, and what its own reservation holds."""
+    return member.available + (reservation.held if reservation is not None else 0)
 
 
 def _refusal_entry(
-    member: Member, command: Capture, refused: Refused, *, weight: int, programme: Programme
+    member: Member, command: Capture, refused: Refused, *, programme: Programme
 ) -> Entry:
+    weight = member_weight(member, command.basket, programme)
     return Entry(
         operation_id=command.operation_id,
         kind=Kind.CAPTURE,
@@ -126,68 +175,110 @@ def _refusal_entry(
 def _entry(
     member: Member,
     command: Capture,
+    reservation: Reservation | None,
     *,
     earned: int,
     redeemed: int,
+    untiered: int,
     weight: int,
     programme: Programme,
     today: date,
 ) -> Entry:
-    earned_lot = LotMove(expires_on(today, programme.expiry_months), earned)
-    with_earned = lots.apply(member.lots, (earned_lot,)) if earned else member.lots
+    """What was owed is paid first; of the rest what this basket spends at once, or everything in a
+    programme without waiting, becomes points, and the remainder waits.
+    """
+    usable = usable_points(member, reservation)
+    from_basket = max(0, redeemed - usable)
+    settled = min(earned, member.owed)
+    waiting = earned - settled - from_basket if programme.pending_days else 0
+    spendable = earned - settled - waiting
+    assert spendable >= from_basket, "redeemed more than was there"
+    last_day = expires_on(today, programme.expiry_months, programme.expiry_ends)
+    earned_lot = LotMove(last_day, spendable)
+    with_earned = lots.apply(member.lots, (earned_lot,)) if spendable else member.lots
     taken = lots.take(with_earned, redeemed) if redeemed else ()
+    pending_moves: tuple[PendingMove, ...] = ()
+    if waiting:
+        activates_on = today + timedelta(days=programme.pending_days)
+        pending_moves = (PendingMove(activates_on, last_day, waiting),)
+    tier, standing, qualifying = member.tier, member.standing, 0
+    if programme.tiers:
+        # At everybody's rate, and as if no points paid for it, so that spending never demotes.
+        qualifying = earned_when_redeeming(0, untiered, command.basket.total_minor, programme)
+        tier, standing = tiers.counted(
+            member, qualifying, on=today, today=today, programme=programme
+        )
     after = member.changed(
-        points=member.points + earned - redeemed,
+        points=member.points + spendable - redeemed,
         lots=lots.apply(with_earned, taken) if taken else with_earned,
+        pending_lots=apply_pending(member.pending_lots, pending_moves) if pending_moves else None,
+        receivable=member.receivable + settled if settled else None,
+        reservations=without(member.reservations, reservation) if reservation else None,
+        tier=tier,
+        standing=standing,
     )
     assert after.available >= 0, "redeemed more than was available"
+    facts = _facts(member, command, weight=weight, programme=programme)
+    if qualifying:
+        facts["qualifying_points"] = qualifying
+    if reservation is not None:
+        facts["reservation"] = [reservation.reservation_id, reservation.held, reservation.promised]
     return Entry(
         operation_id=command.operation_id,
         kind=Kind.CAPTURE,
         accepted=True,
         decision=_captured(
-            member, after, command, earned=earned, redeemed=redeemed, programme=programme
+            after,
+            command,
+            earned=earned,
+            redeemed=redeemed,
+            from_basket=from_basket,
+            waiting=waiting,
+            settled=settled,
+            programme=programme,
         ),
         transfers=transfers(
-            Transfer(Account.ISSUED, Account.POINTS, earned),
+            Transfer(Account.ISSUED, Account.RECEIVABLE, settled),
+            Transfer(Account.ISSUED, Account.POINTS, spendable),
+            Transfer(Account.ISSUED, Account.PENDING, waiting),
             Transfer(Account.POINTS, Account.REDEEMED, redeemed),
         ),
-        lot_moves=((earned_lot, *taken) if earned else taken),
-        facts=_facts(member, command, weight=weight, programme=programme),
+        lot_moves=((earned_lot, *taken) if spendable else taken),
+        facts=facts,
         member=after,
+        pending_moves=pending_moves,
+        ended=(reservation.reservation_id,) if reservation is not None else (),
     )
 
 
+def without(reservations: tuple[Reservation, ...], ended: Reservation) -> tuple[Reservation, ...]:
+    return tuple([r for r in reservations if r.reservation_id != ended.reservation_id])
+
+
 def _captured(
-    before: Member,
     after: Member,
     command: Capture,
     *,
     earned: int,
     redeemed: int,
+    from_basket: int,
+    waiting: int,
+    settled: int,
     programme: Programme,
 ) -> Captured:
-    paid_minor = discount_minor(redeemed, programme)
-    line_discounts: tuple[tuple[str, int], ...] = ()
-    vat_discounts: tuple[VatShare, ...] = ()
-    if paid_minor:
-        shares = split_over_lines(paid_minor, command.basket)
-        line_discounts = tuple(
-            (line.line_id, share)
-            for line, share in zip(command.basket.line_items, shares, strict=True)
-            if share
-        )
-        vat_discounts = split_over_vat_rates(shares, command.basket)
+    discount = discount_of(redeemed, command.basket, programme)
     return Captured(
         member=summary(after),
         points_earned=earned,
         points_redeemed=redeemed,
-        points_redeemed_from_basket=max(0, redeemed - before.available),
-        discount_minor=paid_minor,
-        line_discounts=line_discounts,
-        vat_discounts=vat_discounts,
+        points_redeemed_from_basket=from_basket,
+        discount_minor=discount.minor,
+        line_discounts=discount.line_discounts,
+        vat_discounts=discount.vat_discounts,
         currency=command.basket.currency,
         receipt_version=TEMPLATE_VERSION,
+        points_pending=waiting,
+        points_settled=settled,
     )
 
 
@@ -209,4 +300,8 @@ def _facts(
             command.redeem.value if isinstance(command.redeem, Maximum) else command.redeem
         )
         facts["share_cap_points"] = share_cap_points(command.basket.total_minor, programme)
+    if command.reservation_id:
+        facts["reservation_named"] = command.reservation_id
+    if member.receivable:
+        facts["owed_before"] = member.owed
     return facts

@@ -1,17 +1,14 @@
-"""What can be asked of the ledger, and what it answers.
-
-Commands carry a `fingerprint`: a hash of everything that makes two requests the same request, and
-of nothing else (no clock, no deadline, no credential), so that a retry is recognised for ever.
-"""
+"""What the ledger answers, and the journal row in which it keeps the answer."""
 
 from collections.abc import Mapping
+from datetime import date
 from enum import Enum
 
-from services.loyalty.domain.basket import Basket
+from services.loyalty.domain.command import *  # noqa: F403  until everybody imports from there
 from services.loyalty.domain.discount import VatShare
 from services.loyalty.domain.ledger import Transfer
 from services.loyalty.domain.lots import LotMove
-from services.loyalty.domain.member import Member
+from services.loyalty.domain.member import Member, PendingMove
 from services.loyalty.domain.value import value
 
 
@@ -19,71 +16,28 @@ class Kind(Enum):
     """What a journal row records."""
 
     ENROL = "enrol"
+    RESERVE = "reserve"
     CAPTURE = "capture"
+    RELEASE = "release"
+    VOID = "void"
+    RETURN = "return"
     ABANDON = "abandon"
-    EXPIRE = "expire"
+    # by staff
+    ADJUST = "adjust"
+    MERGE = "merge"  # of the member who goes on
+    CARDS = "cards"
     BLOCK = "block"
     UNBLOCK = "unblock"
-
-
-class Maximum(Enum):
-    """Redeem as many points as possible."""
-
-    MAXIMUM = "maximum"
-
-
-@value
-class Origin:
-    """Who asked: a terminal of a store, or staff or a command line (`actor`). `occurred_at_us` is
-    the till's clock.
-    """
-
-    terminal_id: str = ""
-    store_id: str = ""
-    actor: str = ""
-    occurred_at_us: int | None = None
-
-
-@value
-class Capture:
-    operation_id: str
-    fingerprint: bytes
-    origin: Origin
-    card: str
-    basket: Basket
-    lines_json: str  # the line items as they are stored; hashed into the journal
-    redeem: int | Maximum | None
-
-
-@value
-class Enrol:
-    operation_id: str
-    fingerprint: bytes
-    origin: Origin
-    member_id: str
-    card: str
-    language: str
-
-
-@value
-class SetBlocked:
-    operation_id: str
-    fingerprint: bytes
-    origin: Origin
-    member_id: str
-    blocked: bool
-    reason: str
-
-
-@value
-class Abandon:
-    operation_id: str
-    fingerprint: bytes
-    origin: Origin
-    target_id: str
-
-
-Command = Capture | Enrol | SetBlocked | Abandon
+    ERASE = "erase"
+    # by time alone
+    TIMEOUT = "timeout"  # of a reservation
+    ACTIVATE = "activate"  # pending points become spendable
+    EXPIRE = "expire"
+    ANNOUNCE = "announce"  # points will expire soon
+    TIER = "tier"
+    # a second row of an operation that touches two buckets or two members
+    MERGED = "merged"  # of the member who went on into another
+    LEG = "leg"  # of a bucket whose receipt was reversed by a member of another
 
 
 class Refusal(Enum):
@@ -100,18 +54,41 @@ class Refusal(Enum):
     ABANDONED = "abandoned"
     RECEIPT_REUSED = "receipt_reused"
     CARD_TAKEN = "card_taken"
+    RECEIPT_UNKNOWN = "receipt_unknown"
+    RESERVATION_UNKNOWN = "reservation_unknown"
     MEMBER_EXISTS = "member_exists"
     MEMBER_UNKNOWN = "member_unknown"
+    MEMBER_MERGED = "member_merged"
+    MEMBER_SAME = "member_same"
+    CARD_UNKNOWN = "card_unknown"
     CARD_NOT_ACCEPTED = "card_not_accepted"
     REDEMPTION_BELOW_MINIMUM = "redemption_below_minimum"
     REDEMPTION_NOT_A_STEP = "redemption_not_a_step"
     EXCEEDS_SHARE = "exceeds_share"
     EXCEEDS_AVAILABLE = "exceeds_available"
+    RESERVATION_ENDED = "reservation_ended"
+    RECEIPT_VOIDED = "receipt_voided"
+    RECEIPT_RETURNED = "receipt_returned"
+    VOID_TOO_LATE = "void_too_late"
+    EXCEEDS_RETURNABLE = "exceeds_returnable"
+    RECEIPT_TOO_OLD = "receipt_too_old"
+    MEMBER_ERASED = "member_erased"
 
 
 # A refusal that depends on the member's state would be another one tomorrow: it is journalled, so
 # that it stays.
-JOURNALLED = frozenset({Refusal.EXCEEDS_AVAILABLE})
+JOURNALLED = frozenset(
+    {
+        Refusal.EXCEEDS_AVAILABLE,
+        Refusal.RESERVATION_ENDED,
+        Refusal.RECEIPT_VOIDED,
+        Refusal.RECEIPT_RETURNED,
+        Refusal.VOID_TOO_LATE,
+        Refusal.EXCEEDS_RETURNABLE,
+        Refusal.RECEIPT_TOO_OLD,
+        Refusal.MEMBER_ERASED,
+    }
+)
 
 
 @value
@@ -135,6 +112,8 @@ class Summary:
     points: int
     available: int
     language: str
+    pending: int = 0
+    tier: str = ""
 
 
 @value
@@ -152,6 +131,81 @@ class Captured:
     vat_discounts: tuple[VatShare, ...]
     currency: str
     receipt_version: int
+    points_pending: int = 0  # of those earned: spendable only later
+    points_settled: int = 0  # of those earned: paid back what was owed
+
+
+@value
+class Reserved:
+    """`points` = `points_held` + `points_promised`, until `expires_at_us`."""
+
+    member: Summary
+    points_held: int
+    points_promised: int
+    discount_minor: int
+    line_discounts: tuple[tuple[str, int], ...]
+    vat_discounts: tuple[VatShare, ...]
+    expires_at_us: int
+
+    @property
+    def points(self) -> int:
+        return self.points_held + self.points_promised
+
+
+@value
+class Released:
+    """Of a till, or of time: `reservation_id` is over, what it held is available again."""
+
+    member: Summary
+    reservation_id: str
+    points_held: int
+    timed_out: bool
+
+
+@value
+class Voided:
+    """Of the points that the receipt had earned: taken back + owed + let go."""
+
+    member: Summary
+    points_restored: int
+    points_taken_back: int
+    points_owed: int
+    points_let_go: int
+
+
+@value
+class LineRefund:
+    line_id: str
+    quantity_milli: int
+    refund_minor: int  # as it was rung up
+    discount_minor: int  # the part of it that had been paid in points
+
+
+@value
+class VatRefund:
+    """What comes back of one VAT rate: gross, and the part of it that had been paid in points."""
+
+    vat_rate_key: str
+    refund_minor: int
+    discount_minor: int
+
+
+@value
+class Returned:
+    """`refund_minor` is what came back is worth; `discount_minor` of it had been paid in points,
+    the rest is to be paid out. Both are sums over the lines, and over the VAT rates.
+    """
+
+    member: Summary
+    refund_minor: int
+    discount_minor: int
+    line_refunds: tuple[LineRefund, ...]
+    vat_refunds: tuple[VatRefund, ...]
+    points_restored: int
+    points_taken_back: int
+    points_owed: int
+    points_let_go: int
+    complete: bool  # nothing of the receipt is left
 
 
 @value
@@ -160,9 +214,77 @@ class Enrolled:
 
 
 @value
+class Adjusted:
+    member: Summary
+    points: int
+    reason_code: str
+    reason: str
+
+
+@value
+class Merged:
+    """`merged_id` is over; everything of theirs is this member's."""
+
+    member: Summary
+    merged_id: str
+    reason: str
+
+
+@value
+class CardsChanged:
+    member: Summary
+    reason: str
+
+
+@value
+class Erased:
+    member: Summary
+    points_forfeited: int
+    reason: str
+
+
+@value
+class Settled:
+    """The member as of now; what time did has rows of its own."""
+
+    member: Summary
+
+
+@value
+class Activated:
+    member: Summary
+    points_activated: int
+
+
+@value
 class Expired:
     member: Summary
     points_expired: int
+
+
+@value
+class Announced:
+    """`points` will expire after `expires_on`, told `days_ahead` days before, or as soon after
+    that as the member was looked at.
+    """
+
+    member: Summary
+    points: int
+    expires_on: date
+    days_ahead: int
+
+
+@value
+class TierMoved:
+    member: Summary
+    tier_before: str
+
+
+@value
+class LegBooked:
+    """The second row of the operation `main_id`."""
+
+    main_id: str
 
 
 @value
@@ -186,12 +308,35 @@ class AlreadyDecided:
     target_id: str
 
 
-Decision = Captured | Enrolled | Expired | BlockedSet | Burnt | AlreadyDecided | Refused
+Decision = (
+    Captured
+    | Reserved
+    | Released
+    | Voided
+    | Returned
+    | Enrolled
+    | Adjusted
+    | Merged
+    | CardsChanged
+    | BlockedSet
+    | Erased
+    | Settled
+    | Activated
+    | Expired
+    | Announced
+    | TierMoved
+    | LegBooked
+    | Burnt
+    | AlreadyDecided
+    | Refused
+)
 
 
 @value
 class Entry:
-    """One journal row to be: everything that a decision changes. `member` is the state after it."""
+    """One journal row to be: everything that a decision changes. `member` is the state after it;
+    `ended` are the reservations that it ends.
+    """
 
     operation_id: str
     kind: Kind
@@ -201,6 +346,8 @@ class Entry:
     lot_moves: tuple[LotMove, ...]
     facts: Mapping[str, object]
     member: Member | None
+    pending_moves: tuple[PendingMove, ...] = ()
+    ended: tuple[str, ...] = ()
 
 
 def summary(member: Member) -> Summary:
@@ -210,4 +357,6 @@ def summary(member: Member) -> Summary:
         points=member.points,
         available=member.available,
         language=member.language,
+        pending=member.pending,
+        tier=member.tier,
     )

@@ -17,29 +17,40 @@ class VatShare:
 
 
 def split_over_lines(discount_minor: int, basket: Basket) -> tuple[int, ...]:
-    """One share per line in their order, adding up to `discount_minor`.
+    """One share per line in their order, adding up to `discount_minor`."""
+    return split_by_vat_rate(
+        discount_minor,
+        totals_minor=[line.total_minor for line in basket.line_items],
+        vat_rate_keys=[line.vat_rate_key for line in basket.line_items],
+    )
+
+
+def split_by_vat_rate(
+    discount_minor: int, *, totals_minor: Sequence[int], vat_rate_keys: Sequence[str]
+) -> tuple[int, ...]:
+    """One share per line, given the total and the VAT rate of each, adding up to `discount_minor`.
 
     Proportional to the signed line totals: every line shrinks by the same proportion, so a
     negative line has a negative share. Rounded by largest remainder (ties: the earlier), first
     among the VAT rates, then among the lines of each: so every share lies between 0 and the total
     of its line, and no VAT rate is discounted by more than its gross.
     """
-    total_minor = basket.total_minor
+    total_minor = sum(totals_minor)
     assert 0 <= discount_minor <= total_minor, "points pay no more than the basket"
     if discount_minor == 0:
-        return (0,) * len(basket.line_items)
-    exact = [discount_minor * line.total_minor for line in basket.line_items]  # over total_minor
+        return (0,) * len(totals_minor)
+    exact = [discount_minor * line_minor for line_minor in totals_minor]  # over total_minor
     lines_of_rate: dict[str, list[int]] = {}
-    for index, line in enumerate(basket.line_items):
-        lines_of_rate.setdefault(line.vat_rate_key, []).append(index)
-    rate_shares = _rounded_to_sum(
+    for index, key in enumerate(vat_rate_keys):
+        lines_of_rate.setdefault(key, []).append(index)
+    rate_shares = rounded_to_sum(
         [sum(exact[index] for index in indexes) for indexes in lines_of_rate.values()],
         denominator=total_minor,
         rounded_sum=discount_minor,
     )
     shares = [0] * len(exact)
     for indexes, rate_share in zip(lines_of_rate.values(), rate_shares, strict=True):
-        line_shares = _rounded_to_sum(
+        line_shares = rounded_to_sum(
             [exact[index] for index in indexes], denominator=total_minor, rounded_sum=rate_share
         )
         for index, share in zip(indexes, line_shares, strict=True):
@@ -66,7 +77,7 @@ def split_over_vat_rates(shares: Sequence[int], basket: Basket) -> tuple[VatShar
     )
 
 
-def _rounded_to_sum(numerators: Sequence[int], *, denominator: int, rounded_sum: int) -> list[int]:
+def rounded_to_sum(numerators: Sequence[int], *, denominator: int, rounded_sum: int) -> list[int]:
     """The fractions rounded so that they add up to `rounded_sum`: largest remainder goes up.
 
     `rounded_sum` is the fractions' sum, itself rounded down or up; so no fraction moves by a whole

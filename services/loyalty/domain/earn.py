@@ -1,6 +1,6 @@
 """What a basket earns: one weight over its lines, then one division, rounded down once."""
 
-from services.loyalty.domain.basket import Basket
+from services.loyalty.domain.basket import Basket, LineItem
 from services.loyalty.domain.programme import Programme
 
 PERCENT_OF_A_SINGLE_RATE = 100
@@ -12,13 +12,19 @@ def rated_weight(basket: Basket, programme: Programme) -> int:
     In hundredths of a minor unit and signed: a coupon or a returned deposit takes away what its
     own category earns. Negative as a whole when such lines outweigh the rest.
     """
-    percent_of = programme.category_percent
+    percent_of = programme.category_percent  # `line_weight` of each line, without the calls
     return sum(
         [
             line.total_minor * percent_of.get(line.category, PERCENT_OF_A_SINGLE_RATE)
             for line in basket.line_items
         ]
     )
+
+
+def line_weight(line: LineItem, programme: Programme) -> int:
+    """One line's part of the rated weight."""
+    percent = programme.category_percent.get(line.category, PERCENT_OF_A_SINGLE_RATE)
+    return line.total_minor * percent
 
 
 def points_earned(

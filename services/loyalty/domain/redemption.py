@@ -1,8 +1,9 @@
 """How many points a basket may be paid with, the points of this very basket included.
 
 `available` is what the member may spend before the basket, 0 or more; `weight` is the basket's
-`rated_weight`. Redeeming P points is affordable when P ≤ available + earned(P), where earned(P)
-is what the basket earns if P points pay for it.
+`rated_weight`; `owed` is what the basket's points pay back before they can be spent. Redeeming P
+points is affordable when P ≤ available + max(0, earned(P) − owed), where earned(P) is what the
+basket earns if P points pay for it.
 """
 
 from enum import Enum
@@ -40,13 +41,19 @@ class Quote:
     limit: Limit
 
 
-def quote(*, available: int, weight: int, total_minor: int, programme: Programme) -> Quote:
+def quote(
+    *, available: int, weight: int, total_minor: int, programme: Programme, owed: int = 0
+) -> Quote:
     """What the basket earns and how much of it points may pay now.
 
     When points and share end at the same maximum, the share is named: more points would not help.
     """
     maximum = redeemable_maximum(
-        available=available, weight=weight, total_minor=total_minor, programme=programme
+        available=available,
+        weight=weight,
+        total_minor=total_minor,
+        programme=programme,
+        owed=owed,
     )
     if maximum == 0:
         limit = Limit.MINIMUM
@@ -64,7 +71,7 @@ def quote(*, available: int, weight: int, total_minor: int, programme: Programme
 
 
 def redeemable_maximum(
-    *, available: int, weight: int, total_minor: int, programme: Programme
+    *, available: int, weight: int, total_minor: int, programme: Programme, owed: int = 0
 ) -> int:
     """The most points that may be redeemed: 0, or a multiple of the step from the minimum upwards.
 
@@ -75,17 +82,18 @@ def redeemable_maximum(
     step = programme.redeem_step
     ceiling = min(
         share_cap_points(total_minor, programme),
-        available + earned_when_redeeming(0, weight, total_minor, programme),
+        available + max(0, earned_when_redeeming(0, weight, total_minor, programme) - owed),
     )
     # In steps. Above the candidate nothing is affordable; what the basket still earns when the
     # candidate is redeemed it earns with fewer points too, so that much is affordable.
     candidate = ceiling // step
     least_earned = earned_when_redeeming(candidate * step, weight, total_minor, programme)
-    affordable = min(candidate, (available + least_earned) // step)
+    affordable = min(candidate, (available + max(0, least_earned - owed)) // step)
     while affordable < candidate:
         middle = (affordable + candidate + 1) // 2
         points = middle * step
-        if points <= available + earned_when_redeeming(points, weight, total_minor, programme):
+        earned = earned_when_redeeming(points, weight, total_minor, programme)
+        if points <= available + max(0, earned - owed):
             affordable = middle
         else:
             candidate = middle - 1
@@ -94,7 +102,13 @@ def redeemable_maximum(
 
 
 def redemption_refusal(
-    points: int, *, available: int, weight: int, total_minor: int, programme: Programme
+    points: int,
+    *,
+    available: int,
+    weight: int,
+    total_minor: int,
+    programme: Programme,
+    owed: int = 0,
 ) -> RedemptionRefusal | None:
     """Why exactly `points` cannot be redeemed, or None when they can.
 
@@ -107,7 +121,8 @@ def redemption_refusal(
         return RedemptionRefusal.NOT_A_STEP
     if points > share_cap_points(total_minor, programme):
         return RedemptionRefusal.EXCEEDS_SHARE
-    if points > available + earned_when_redeeming(points, weight, total_minor, programme):
+    earned = earned_when_redeeming(points, weight, total_minor, programme)
+    if points > available + max(0, earned - owed):
         return RedemptionRefusal.EXCEEDS_AVAILABLE
     return None
 

@@ -1,27 +1,52 @@
-"""A programme document: JSON that a retailer can read, checked to the last field.
+"""A programme document: JSON that a retailer can read, checked to the last field. docs/programme.md
+describes every key.
 
 Every error names the path of its field and what to do about it; errors of form are told all at
 once, those between fields as soon as the form is right.
 """
 
+import dataclasses
 import hashlib
+import itertools
 import json
 import math
-import zoneinfo
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validates_schema
 
-from services.loyalty.domain.programme import Programme
+from services.loyalty.domain.programme import Clawback, Ends, Programme, Tier, TierPeriod
+from services.loyalty.programmes.fields import (
+    a_list,
+    an_object,
+    currency_code,
+    messages,
+    one_of,
+    one_of_values,
+    optional_object,
+    text,
+    whole_number,
+    zone_name,
+)
+
+# A key that an older document does not have says what the rules were before there was the key.
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in dataclasses.fields(Programme)}
 
 NUMBER_MAX = 1_000_000_000  # of points and of minor units
 PERCENT_MAX = 1_000  # the ten-fold rate
 MONTHS_MAX = 1_200
 VERSION_MAX = 2_147_483_647
-TEXT_MAX = 100  # characters of a name
+PENDING_DAYS_MAX = 90
+DAYS_MAX = 366
+HOURS_MAX = 24 * DAYS_MAX
+RESERVATION_S_MAX = 86_400
+ANNOUNCEMENTS_MAX = 5
+LEVELS_MAX = 10
+SHORTEST_MONTH_DAYS = 28
+
+SAME_BUSINESS_DATE = "same_business_date"
 
 MULTIPLIERS_PATH = "earn.category_multipliers_percent"
 
@@ -55,10 +80,10 @@ def read_document(path: Path) -> dict[str, Any]:
 def load_programme(document: Mapping[str, object]) -> Programme:
     """The programme that `document` describes. Raises ProgrammeError."""
     try:
-        loaded = _DocumentSchema().load(document)
+        loaded = DocumentSchema().load(document)
     except ValidationError as error:
         raise ProgrammeError(dict(_by_path(error.messages_dict))) from None
-    earn, redeem = loaded["earn"], loaded["redeem"]
+    earn, redeem, expiry = loaded["earn"], loaded["redeem"], loaded["expiry"]
     return Programme(
         name=loaded["name"],
         version=loaded["version"],
@@ -77,8 +102,27 @@ def load_programme(document: Mapping[str, object]) -> Programme:
         redeem_minimum=redeem["minimum_points"],
         redeem_step=redeem["step_points"],
         redeem_share_percent=redeem["share_of_basket_percent"],
-        expiry_months=loaded["expiry"]["months"],
+        expiry_months=expiry["months"],
+        expiry_ends=Ends(expiry["ends"]),
+        announce_days=tuple(expiry["announce_days"]),
+        return_grace_days=expiry["return_grace_days"],
+        pending_days=earn["pending_days"],
+        reservation_s=redeem["reservation_s"],
+        void_hours=loaded["void"]["hours"],
+        clawback=Clawback(loaded["return_"]["clawback"]),
+        adjust_limit_points=loaded["adjust"]["second_person_above_points"],
+        **_tiers(loaded.get("tiers")),
     )
+
+
+def _tiers(tiers: Mapping[str, Any] | None) -> dict[str, Any]:
+    if tiers is None:
+        return {}
+    return {
+        "tiers": tuple([Tier(**level) for level in tiers["levels"]]),
+        "tier_period": TierPeriod(tiers["period"]),
+        "tier_grace_days": tiers["grace_days"],
+    }
 
 
 def document_hash(document: Mapping[str, object]) -> str:
@@ -89,81 +133,6 @@ def document_hash(document: Mapping[str, object]) -> str:
     """
     canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
-
-
-# --- fields ---------------------------------------------------------------------------------
-
-
-class _Checked(fields.Field[Any]):
-    """A required value that passes `accepts`, or the error says `what` it has to be."""
-
-    def __init__(self, what: str, accepts: Callable[[Any], bool]) -> None:
-        super().__init__(required=True, error_messages=_messages(what))
-        self._accepts = accepts
-
-    def _deserialize(
-        self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any
-    ) -> Any:
-        if not self._accepts(value):
-            raise self.make_error("invalid")
-        return value
-
-
-def _messages(what: str) -> dict[str, str | list[Any] | dict[Any, Any]]:
-    """The same remedy however a field is wrong; one that is missing is called so."""
-    wrong = f"has to be {what}"
-    return {"invalid": wrong, "null": wrong, "type": wrong, "required": f"is missing; it {wrong}"}
-
-
-def _whole_number(least: int, most: int, hint: str = "") -> _Checked:
-    return _Checked(
-        f"a whole number from {least} to {most}{hint}",
-        lambda value: type(value) is int and least <= value <= most,  # True is an int, too
-    )
-
-
-def _text() -> _Checked:
-    return _Checked(
-        f"a text of 1 to {TEXT_MAX} printable characters, without blanks around it",
-        lambda value: (
-            isinstance(value, str)
-            and 1 <= len(value) <= TEXT_MAX
-            and value.isprintable()
-            and value == value.strip()
-        ),
-    )
-
-
-def _one_of(*choices: str) -> _Checked:
-    return _Checked(
-        " or ".join(f'"{choice}"' for choice in choices), lambda value: value in choices
-    )
-
-
-def _currency() -> _Checked:
-    return _Checked(
-        'an ISO 4217 code, such as "EUR"',
-        lambda value: (
-            isinstance(value, str)
-            and len(value) == 3
-            and value.isascii()
-            and value.isalpha()
-            and value.isupper()
-        ),
-    )
-
-
-def _time_zone() -> _Checked:
-    return _Checked(
-        'the name of an IANA time zone, such as "Europe/Berlin"',
-        lambda value: isinstance(value, str) and value in zoneinfo.available_timezones(),
-    )
-
-
-def _object(schema: type[Schema]) -> fields.Nested:
-    return fields.Nested(
-        schema, required=True, error_messages=_messages("a JSON object, in braces")
-    )
 
 
 # --- the document ---------------------------------------------------------------------------
@@ -177,20 +146,24 @@ class _Strict(Schema):
 
 
 class _EarnSchema(_Strict):
-    minor_per_point = _whole_number(1, NUMBER_MAX, ", the minor units of spend for one point")
-    rated = _one_of("net_of_points", "gross")
-    excluded_categories = fields.List(
-        _text(), required=True, error_messages=_messages("a list of categories; it may be empty")
-    )
+    minor_per_point = whole_number(1, NUMBER_MAX, ", the minor units of spend for one point")
+    rated = one_of("net_of_points", "gross")
+    excluded_categories = a_list(text(), "categories; it may be empty")
     category_multipliers_percent = fields.Dict(
-        keys=_text(),
-        values=_whole_number(
+        keys=text(),
+        values=whole_number(
             1,
             PERCENT_MAX,
             ", 100 being the single rate; what earns nothing belongs into excluded_categories",
         ),
         required=True,
-        error_messages=_messages("a JSON object of categories and percents; it may be empty"),
+        error_messages=messages("a JSON object of categories and percents; it may be empty"),
+    )
+    pending_days = whole_number(
+        0,
+        PENDING_DAYS_MAX,
+        ", the days from earning to spending",
+        default=DEFAULTS["pending_days"],
     )
 
     @validates_schema
@@ -210,11 +183,17 @@ class _EarnSchema(_Strict):
 
 
 class _RedeemSchema(_Strict):
-    points = _whole_number(1, NUMBER_MAX, ", the points that pay `minor` minor units")
-    minor = _whole_number(1, NUMBER_MAX, ", the minor units that `points` points pay")
-    minimum_points = _whole_number(1, NUMBER_MAX)
-    step_points = _whole_number(1, NUMBER_MAX)
-    share_of_basket_percent = _whole_number(0, 100)
+    points = whole_number(1, NUMBER_MAX, ", the points that pay `minor` minor units")
+    minor = whole_number(1, NUMBER_MAX, ", the minor units that `points` points pay")
+    minimum_points = whole_number(1, NUMBER_MAX)
+    step_points = whole_number(1, NUMBER_MAX)
+    share_of_basket_percent = whole_number(0, 100)
+    reservation_s = whole_number(
+        1,
+        RESERVATION_S_MAX,
+        ", the seconds after which a reservation ends",
+        default=DEFAULTS["reservation_s"],
+    )
 
     @validates_schema
     def _a_step_is_worth_whole_minor_units(self, data: dict[str, Any], **_: Any) -> None:
@@ -235,18 +214,105 @@ class _RedeemSchema(_Strict):
 
 
 class _ExpirySchema(_Strict):
-    months = _whole_number(1, MONTHS_MAX)
-    ends = _one_of("end_of_month")
+    months = whole_number(1, MONTHS_MAX)
+    ends = one_of_values(Ends)
+    announce_days = a_list(
+        whole_number(1, DAYS_MAX, ", the days before the end"),
+        "days; it may be empty",
+        default=list(DEFAULTS["announce_days"]),
+    )
+    return_grace_days = whole_number(0, DAYS_MAX, default=DEFAULTS["return_grace_days"])
+
+    @validates_schema
+    def _announcements_are_few_and_come_closer(self, data: dict[str, Any], **_: Any) -> None:
+        days = data["announce_days"]
+        if len(days) > ANNOUNCEMENTS_MAX:
+            raise ValidationError(f"has more than {ANNOUNCEMENTS_MAX} days", "announce_days")
+        if days != sorted(set(days), reverse=True):
+            raise ValidationError(
+                "has to go from many days to few, each once, such as [30, 7]", "announce_days"
+            )
 
 
-class _DocumentSchema(_Strict):
-    name = _text()
-    version = _whole_number(1, VERSION_MAX)
-    currency = _currency()
-    time_zone = _time_zone()
-    earn = _object(_EarnSchema)
-    redeem = _object(_RedeemSchema)
-    expiry = _object(_ExpirySchema)
+class _VoidSchema(_Strict):
+    until = one_of(SAME_BUSINESS_DATE, default=None)
+    hours = whole_number(1, HOURS_MAX, default=None)
+
+    @validates_schema
+    def _there_is_one_limit(self, data: dict[str, Any], **_: Any) -> None:
+        if data["until"] and data["hours"]:
+            raise ValidationError('has "until" and "hours"; remove one of the two')
+
+
+class _ReturnSchema(_Strict):
+    clawback = one_of_values(Clawback, default=DEFAULTS["clawback"])
+
+
+class _AdjustSchema(_Strict):
+    second_person_above_points = whole_number(
+        0, NUMBER_MAX, default=DEFAULTS["adjust_limit_points"]
+    )
+
+
+class _LevelSchema(_Strict):
+    name = text()
+    from_points = whole_number(0, NUMBER_MAX, ", the qualifying points that reach the level")
+    earn_percent = whole_number(1, PERCENT_MAX, ", 100 being the single rate")
+
+
+class _TiersSchema(_Strict):
+    period = one_of_values(TierPeriod, default=DEFAULTS["tier_period"])
+    grace_days = whole_number(0, DAYS_MAX, default=DEFAULTS["tier_grace_days"])
+    levels = a_list(fields.Nested(_LevelSchema), "levels, the first of them everybody's")
+
+    @validates_schema
+    def _levels_are_steps(self, data: dict[str, Any], **_: Any) -> None:
+        levels = data["levels"]
+        if not 1 <= len(levels) <= LEVELS_MAX:
+            raise ValidationError(f"has to have 1 to {LEVELS_MAX} levels", "levels")
+        errors: dict[int, dict[str, list[str]]] = {}
+        if levels[0]["from_points"] != 0:
+            errors[0] = {"from_points": ["has to be 0: the first level is everybody's"]}
+        for index, (below, level) in enumerate(itertools.pairwise(levels), start=1):
+            if level["from_points"] <= below["from_points"]:
+                errors[index] = {
+                    "from_points": [
+                        f"has to be above the {below['from_points']} of the level before"
+                    ]
+                }
+            elif level["name"] in [other["name"] for other in levels[:index]]:
+                errors[index] = {"name": [f'names "{level["name"]}" again; choose another']}
+        if errors:
+            raise ValidationError({"levels": errors})
+
+
+class DocumentSchema(_Strict):
+    name = text()
+    version = whole_number(1, VERSION_MAX)
+    currency = currency_code()
+    time_zone = zone_name()
+    earn = an_object(_EarnSchema)
+    redeem = an_object(_RedeemSchema)
+    expiry = an_object(_ExpirySchema)
+    void = optional_object(_VoidSchema)
+    return_ = optional_object(_ReturnSchema, key="return")
+    adjust = optional_object(_AdjustSchema)
+    tiers = fields.Nested(_TiersSchema, error_messages=messages("a JSON object, in braces"))
+
+    @validates_schema
+    def _points_can_be_spent_before_they_expire(self, data: dict[str, Any], **_: Any) -> None:
+        most = SHORTEST_MONTH_DAYS * data["expiry"]["months"]
+        if data["earn"]["pending_days"] > most:
+            raise ValidationError(
+                {
+                    "earn": {
+                        "pending_days": [
+                            f"has to be {most} or less, or points of expiry.months"
+                            f" {data['expiry']['months']} expire before they can be spent"
+                        ]
+                    }
+                }
+            )
 
 
 # --- errors ---------------------------------------------------------------------------------

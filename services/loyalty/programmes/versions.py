@@ -24,11 +24,16 @@ class Programmes:
     def __init__(self, versions: list[tuple[int, Programme]]) -> None:
         assert versions, "a ledger has a programme from its first day"
         self._versions = sorted(versions, key=lambda version: version[0], reverse=True)
+        self._numbered = {programme.version: programme for _, programme in versions}
         self._zone = ZoneInfo(self._versions[0][1].time_zone)
 
     @property
     def current(self) -> Programme:
         return self._versions[0][1]
+
+    def numbered(self, version: int) -> Programme:
+        """A version that was in force once. KeyError if none has this number."""
+        return self._numbered[version]
 
     def at(self, now_us: int) -> Programme:
         """The programme in force at `now_us`; the first one for earlier times."""

@@ -1,7 +1,7 @@
 """Programme documents: what they become, and that every error names its field and the remedy."""
 
-import copy
 import json
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import pyarrow.parquet as parquet
 import pytest
 
 from services.loyalty.domain.earn import points_earned, rated_weight
-from services.loyalty.domain.programme import Programme
+from services.loyalty.domain.programme import Clawback, Programme, Tier, TierPeriod
 from services.loyalty.programmes import (
     DEMO,
     ProgrammeError,
@@ -20,25 +20,14 @@ from services.loyalty.programmes import (
     read_programme,
 )
 from tests.loyalty.examples import a_basket, a_line
+from tests.loyalty.programmes.documents import VERSION_1, changed, errors_of, without
 
 
-@pytest.fixture
-def document() -> dict[str, Any]:
-    """The demo's document, to be spoilt."""
-    return read_document(DEMO)
-
-
-def errors_of(document: Any) -> dict[str, str]:
-    with pytest.raises(ProgrammeError) as raised:
-        load_programme(document)
-    for path, words in raised.value.errors.items():
-        assert f"{path}: {words}" in str(raised.value)
-    return raised.value.errors
-
-
-def test_the_demo_is_what_the_readme_promises() -> None:
-    """One point per 2 currency units, worth a minor unit, 36 months, redeemable at once."""
-    assert read_programme(DEMO) == Programme(
+def test_a_document_of_the_first_release_is_still_the_same_programme() -> None:
+    """One point per 2 currency units, worth a minor unit, 36 months, redeemable at once. What it
+    does not say is as `Programme` has it by default.
+    """
+    assert read_programme(VERSION_1) == Programme(
         name="Bonpunkt Demo",
         version=1,
         currency="EUR",
@@ -52,6 +41,25 @@ def test_the_demo_is_what_the_readme_promises() -> None:
         redeem_step=1,
         redeem_share_percent=100,
         expiry_months=36,
+    )
+
+
+def test_a_document_of_the_first_release_still_has_its_hash() -> None:
+    assert (
+        document_hash(read_document(VERSION_1))
+        == "5d45dcdfe2e16ab86f3756947d3cc868e797dfa9c19d39e20f79da26d9cf9886"
+    )
+
+
+def test_the_demo_has_tiers_and_else_what_the_readme_promises() -> None:
+    assert read_programme(DEMO) == replace(
+        read_programme(VERSION_1),
+        version=2,
+        pending_days=0,
+        clawback=Clawback.UNLIMITED,
+        tiers=(Tier("base", 0, 100), Tier("silver", 1_000, 110), Tier("gold", 2_000, 125)),
+        tier_period=TierPeriod.CALENDAR_YEAR,
+        tier_grace_days=90,
     )
 
 
@@ -103,6 +111,22 @@ def test_gross_rates_payments_in_points(document: dict[str, Any]) -> None:
         ("redeem.share_of_basket_percent", 0),
         ("expiry.months", 1),
         ("expiry.months", 1_200),
+        ("expiry.ends", "end_of_quarter"),
+        ("expiry.ends", "end_of_year"),
+        ("expiry.announce_days", []),
+        ("expiry.announce_days", [366, 4, 3, 2, 1]),
+        ("expiry.return_grace_days", 0),
+        ("expiry.return_grace_days", 366),
+        ("earn.pending_days", 90),
+        ("redeem.reservation_s", 1),
+        ("redeem.reservation_s", 86_400),
+        ("void", {"until": "same_business_date"}),
+        ("void", {"hours": 1}),
+        ("void", {"hours": 8_784}),
+        ("return", {"clawback": "within_balance"}),
+        ("adjust", {"second_person_above_points": 1_000_000_000}),
+        ("tiers.grace_days", 366),
+        ("tiers.levels", [{"name": "x" * 100, "from_points": 0, "earn_percent": 1_000}]),
         ("name", "x" * 100),
         ("time_zone", "UTC"),
     ],
@@ -157,7 +181,20 @@ def test_a_number_that_is_no_whole_number_in_bounds_is_told(
         ("redeem.share_of_basket_percent", 101, "from 0 to 100"),
         ("expiry.months", 0, "from 1 to 1200"),
         ("expiry.months", 1_201, "from 1 to 1200"),
-        ("expiry.ends", "end_of_year", '"end_of_month"'),
+        ("expiry.ends", "end_of_week", '"end_of_month" or "end_of_quarter" or "end_of_year"'),
+        ("expiry.announce_days", 30, "a list of days"),
+        ("expiry.return_grace_days", -1, "from 0 to 366"),
+        ("expiry.return_grace_days", 367, "from 0 to 366"),
+        ("earn.pending_days", -1, "from 0 to 90"),
+        ("earn.pending_days", 91, "from 0 to 90"),
+        ("redeem.reservation_s", 0, "from 1 to 86400, the seconds"),
+        ("redeem.reservation_s", 86_401, "from 1 to 86400"),
+        ("void", "same_business_date", "a JSON object"),
+        ("return", [], "a JSON object"),
+        ("tiers", [], "a JSON object"),
+        ("tiers.period", "year", '"calendar_year" or "rolling_12_months"'),
+        ("tiers.grace_days", 367, "from 0 to 366"),
+        ("tiers.levels", {}, "a list of levels"),
     ],
 )
 def test_a_wrong_value_is_told_by_its_path_and_remedy(
@@ -193,11 +230,10 @@ def test_a_wrong_value_is_told_by_its_path_and_remedy(
         "expiry.ends",
     ],
 )
-def test_nothing_has_a_silent_default(document: dict[str, Any], path: str) -> None:
-    *parents, last = path.split(".")
-    del at(document, parents)[last]
-
-    errors = errors_of(document)
+def test_what_every_programme_has_to_say_has_no_default(
+    document: dict[str, Any], path: str
+) -> None:
+    errors = errors_of(without(document, path))
 
     assert list(errors) == [path]
     assert errors[path].startswith("is missing; it has to be ")
@@ -340,18 +376,3 @@ def test_the_hash_stays_the_same_for_ever() -> None:
         document_hash({"ü": [True, None], "a": 1})
         == "ba79a775eb799d66470ebeaa2b8bcf572e9ed12857635f9b7b0da81bf8a9c774"
     )
-
-
-def changed(document: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy of `document` with `value` at `path`."""
-    result = copy.deepcopy(document)
-    *parents, last = path.split(".")
-    at(result, parents)[last] = value
-    return result
-
-
-def at(document: dict[str, Any], path: list[str]) -> Any:
-    found: Any = document
-    for key in path:
-        found = found[key]
-    return found
