@@ -9,11 +9,11 @@ import struct
 from datetime import datetime
 from typing import Any, TypedDict
 
-from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy import Row, delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.loyalty.office.instants import micros
-from services.loyalty.office.schema import audit, audit_head
+from services.loyalty.office.schema import audit, audit_base, audit_head
 
 GENESIS = bytes(32)
 _ENCODING = b"bonpunkt.audit.1"
@@ -96,14 +96,43 @@ async def newest_audit(connection: AsyncConnection, limit: int) -> list[Row[Any]
     return list(found)
 
 
+async def forget_audit(connection: AsyncConnection, *, until_us: int, limit: int) -> int:
+    """Deletes the oldest entries, those before `until_us` and at most `limit`; answers how many.
+
+    The chain then begins behind the last one deleted, whose hash is kept. The newest entry always
+    stays: it is what the head ends with.
+    """
+    head, _ = await lock_audit(connection)
+    found = await connection.execute(
+        select(audit.c.sequence, audit.c.at_us, audit.c.hash)
+        .where(audit.c.sequence < head)
+        .order_by(audit.c.sequence)
+        .limit(limit)
+    )
+    count = 0
+    for row in found:
+        if row.at_us >= until_us:
+            break
+        count, last = count + 1, row
+    if count:
+        await connection.execute(delete(audit).where(audit.c.sequence <= last.sequence))
+        await connection.execute(delete(audit_base))
+        await connection.execute(
+            insert(audit_base).values(only_row=1, sequence=last.sequence, hash=bytes(last.hash))
+        )
+    return count
+
+
 async def verify_audit(connection: AsyncConnection) -> list[str]:
-    """Recomputes the whole chain from its rows; one sentence for each thing that is wrong.
+    """Recomputes the chain from all rows that are kept; one sentence for each thing that is wrong.
 
     Give it a connection whose reads are one snapshot, or entries appended meanwhile look like a
     wrong head.
     """
     problems: list[str] = []
-    sequence, previous = 0, GENESIS
+    base = (await connection.execute(select(audit_base))).first()
+    begin = (base.sequence, bytes(base.hash)) if base else (0, GENESIS)
+    sequence, previous = begin
     async with connection.stream(select(audit).order_by(audit.c.sequence)) as rows:
         async for row in rows:
             if row.sequence != sequence + 1:
@@ -121,7 +150,7 @@ async def verify_audit(connection: AsyncConnection) -> list[str]:
             if previous != expected:
                 problems.append(f"audit entry {sequence} does not hash to what was recorded")
     head = (await connection.execute(select(audit_head))).first()
-    recorded = (head.sequence, bytes(head.hash)) if head else (0, GENESIS)
+    recorded = (head.sequence, bytes(head.hash)) if head else begin
     if recorded != (sequence, previous):
         problems.append(f"the audit ends at entry {sequence}, its head says {recorded[0]}")
     return problems

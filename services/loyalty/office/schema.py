@@ -12,7 +12,7 @@ from sqlalchemy import (
     Text,
 )
 
-from services.loyalty.schema import metadata
+from services.loyalty.schema import ID, metadata
 
 # Which tills may speak. `audit_sequence` is that of the act that changed the row last: the highest
 # of all rows is the version of the list, and followers poll it.
@@ -60,6 +60,31 @@ sign_in_attempt = Table(
     Index("sign_in_attempt_by_time", "at_us"),
 )
 
+# Adjustments that needed a second person. `outcome` says how far it came: empty while it waits,
+# "approved" until the ledger has answered, then "booked" or "refused"; or "declined".
+adjustment = Table(
+    "adjustment",
+    metadata,
+    Column("operation_id", ID, primary_key=True),  # also of the ledger's operation
+    Column("member_id", ID, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    Column("reason_code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at_us", BigInteger, nullable=False),
+    Column("decided_by", Text),
+    Column("decided_at_us", BigInteger),
+    Column("outcome", Text, index=True),
+    CheckConstraint(
+        "(outcome IS NULL) = (decided_by IS NULL) AND (outcome IS NULL) = (decided_at_us IS NULL)",
+        name="adjustment_is_decided_whole",
+    ),
+    CheckConstraint(
+        "outcome IN ('approved', 'booked', 'refused', 'declined')",
+        name="adjustment_outcome_is_known",
+    ),
+)
+
 # Who did what, gap-free. `hash` chains each entry to the one before:
 # services/loyalty/office/audit.py.
 audit = Table(
@@ -82,4 +107,15 @@ audit_head = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
     CheckConstraint("only_row = 1", name="audit_head_is_one_row"),
+)
+
+# At most one row: where the audit begins once its oldest entries have been deleted after their
+# retention; `hash` is that of the last one deleted.
+audit_base = Table(
+    "audit_base",
+    metadata,
+    Column("only_row", SmallInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    CheckConstraint("only_row = 1", name="audit_base_is_one_row"),
 )
