@@ -6,10 +6,16 @@ at once.
 
 import click
 
+from services.commands.adjustments import adjust, adjustments, approve, decline
 from services.commands.endpoint import endpoint
+from services.commands.identity import identity
 from services.commands.member import member
+from services.commands.member_import import import_file
+from services.commands.nightly import nightly
+from services.commands.privacy import erase, export
 from services.commands.serve import admin, gateway, loyalty, notifier
 from services.commands.staff import staff
+from services.commands.statements import end_of_day, statement
 from services.commands.terminal import terminal
 from services.commands.up import up
 from services.commands.verify import verify
@@ -28,6 +34,13 @@ def main() -> None:
 
 for command in (up, verify, loyalty, gateway, notifier, admin, terminal, staff, endpoint, member):
     main.add_command(command)
+for command in (import_file, adjust, adjustments, approve, decline, statement):
+    member.add_command(command)
+for command in (export, erase):
+    member.add_command(command)
+main.add_command(identity)
+terminal.add_command(end_of_day)
+loyalty.add_command(nightly)
 
 
 if __name__ == "__main__":

@@ -44,12 +44,23 @@ def call(
     target: str,
     method: "Callable[[grpc.aio.Channel], grpc.aio.UnaryUnaryMultiCallable[Request, Response]]",
     request: Request,
+    *,
+    again: str = "",
 ) -> Response:
-    """The answer of the service at `target`; an error of gRPC becomes one line and status 1."""
+    """The answer of the service at `target`; an error of gRPC becomes one line and status 1.
+
+    `again` tells how to repeat what may have been done although no answer came.
+    """
     import grpc
 
     from services.runtime.grpc import channel
 
+    uncertain = (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.UNKNOWN,
+    )
     shown = credentials()
 
     async def answer() -> Response:
@@ -59,17 +70,50 @@ def call(
     try:
         return asyncio.run(answer())
     except grpc.aio.AioRpcError as error:
+        words = _explained(error, target=target)
+        if again and error.code() in uncertain:
+            words = f"{words}; whether it was done is not known: {again}"
+        raise click.ClickException(words) from None
+
+
+def follow(
+    target: str,
+    method: "Callable[[grpc.aio.Channel], grpc.aio.UnaryStreamMultiCallable[Request, Response]]",
+    request: Request,
+    tell: Callable[[Response], None],
+) -> None:
+    """Tells each of the answers as it comes; errors as in `call`, but without a time limit."""
+    import grpc
+
+    from services.runtime.grpc import channel
+
+    shown = credentials()
+
+    async def told() -> None:
+        async with channel(target) as opened:
+            async for response in method(opened)(request, metadata=shown):
+                tell(response)
+
+    try:
+        asyncio.run(told())
+    except grpc.aio.AioRpcError as error:
         raise click.ClickException(_explained(error, target=target)) from None
 
 
 def credentials() -> tuple[tuple[str, str], ...]:
     """Call metadata: the installation's token, and the person at this terminal as the actor."""
     from services.runtime.grpc import bearer
+
+    return (*bearer(service_token()), ("bonpunkt-actor", f"cli:{user_name()}"))
+
+
+def service_token() -> str:
+    """The installation's token, from its file."""
     from services.runtime.settings import load, service_token
 
     data = os.environ.get("BONPUNKT_DATA", "var")
     os.environ.setdefault("BONPUNKT_SERVICE_TOKEN_FILE", os.path.join(data, "service-token"))
-    return (*bearer(load(service_token)), ("bonpunkt-actor", f"cli:{user_name()}"))
+    return load(service_token)
 
 
 def user_name() -> str:

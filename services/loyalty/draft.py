@@ -5,32 +5,31 @@ state that the one before it left.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from services.loyalty.chain import basket_hash, row_hash
-from services.loyalty.domain.capture import CARD_NOT_ACCEPTED, capture
-from services.loyalty.domain.decision import (
+from services.loyalty.domain.command import (
     Abandon,
-    AlreadyDecided,
-    Burnt,
     Capture,
-    Captured,
+    ChangeCards,
     Command,
-    Decision,
     Enrol,
-    Entry,
-    Kind,
     Origin,
-    Refusal,
-    Refused,
-    SetBlocked,
+    Release,
+    Reserve,
+    ReturnItems,
+    VoidReceipt,
 )
-from services.loyalty.domain.due import settle_due
+from services.loyalty.domain.decision import Captured, Decision, Entry, Kind, Refused
+from services.loyalty.domain.due import due_at_us, settle_due
 from services.loyalty.domain.ledger import MEMBER_ACCOUNTS
-from services.loyalty.domain.member import Member
-from services.loyalty.domain.membership import enrol, set_blocked
-from services.loyalty.keys import Key, KeyKind, card_key, member_bucket, operation_key, receipt_key
-from services.loyalty.programmes.versions import Moment
+from services.loyalty.domain.member import Member, Status
+from services.loyalty.keys import Key, KeyKind, operation_key, reservation_key
+from services.loyalty.places import Home, Known, homes_of, keys_of, names_decided, names_record
+from services.loyalty.programmes.versions import Moment, Programmes
+from services.loyalty.receipts import original_from, reversal_from_json, reversal_json
 from services.loyalty.record import after_json, decision_json, facts_json, movements_json
+from services.loyalty.rules import Outcome, Receipt, Situation, decided
 from services.loyalty.store import (
     Batch,
     BucketState,
@@ -52,37 +51,11 @@ class Deferred:
 DEFERRED = Deferred()
 
 
-def keys_of(command: Command) -> tuple[Key, ...]:
-    """The keys that the command takes if it is decided; its operation id comes first."""
-    own = operation_key(command.operation_id)
-    match command:
-        case Capture():
-            receipt = receipt_key(
-                terminal_id=command.origin.terminal_id,
-                business_date=command.basket.business_date,
-                receipt_number=command.basket.receipt_number,
-            )
-            return (own, receipt)
-        case Enrol():
-            return (own, card_key(command.card))
-        case Abandon():
-            return (own, operation_key(command.target_id))
-        case _:
-            return (own,)
+class Moved(NamedTuple):
+    """The member went on as another one, whose bucket is not locked: ask again with it."""
 
-
-def home_of(command: Command, owners: Mapping[str, Located]) -> tuple[int, str] | None:
-    """(bucket, member id) where the command is decided; no member for an abandon, None for an
-    unknown card.
-    """
-    match command:
-        case Capture():
-            owner = owners.get(command.card)
-            return (owner.home_bucket, owner.member_id) if owner and owner.member_id else None
-        case Enrol() | SetBlocked():
-            return member_bucket(command.member_id), command.member_id
-        case Abandon():
-            return operation_key(command.target_id).bucket, ""
+    member_id: str
+    merged_into: str
 
 
 class Draft:
@@ -92,41 +65,129 @@ class Draft:
         self,
         *,
         moment: Moment,
+        programmes: Programmes,
         buckets: Mapping[int, BucketState],
         members: Mapping[str, Member],
-        owners: Mapping[str, Located],
-        targets: Mapping[Key, Decided],
+        known: Known,
+        decided_before: Mapping[Key, Decided],
+        reversals: Mapping[tuple[int, int], str],
     ) -> None:
         self._moment = moment
+        self._programmes = programmes
         self._buckets = buckets
         self._members = dict(members)
-        self._owners = owners
-        self._targets = targets
-        self._known = set(members)
+        self._known = known
+        self._decided_before = decided_before
+        self._reversals = dict(reversals)
+        self._reversed: set[tuple[int, int]] = set()
+        self._stored = set(members)
         self._touched: dict[str, int] = {}
         self._taken: set[Key] = set()
         self._batch = Batch()
 
-    def decide(self, command: Command) -> Decision | Deferred:
+    def decide(self, command: Command) -> Decision | Deferred | Moved:
         """Decides one command and drafts its rows. A refusal that is not journalled drafts
         nothing.
         """
         keys = keys_of(command)
         if not self._taken.isdisjoint(keys):
             return DEFERRED
-        home = home_of(command, self._owners)
-        if home is None:
-            return CARD_NOT_ACCEPTED
-        bucket, member_id = home
-        member = self._settled(bucket, member_id)
-        entry = self._entry(command, member)
-        if not isinstance(entry, Entry):
-            return entry
+        homes = homes_of(command, self._known)
+        if isinstance(homes, Refused):
+            return homes
+        for home in homes:
+            if home.member_id:
+                self._settle(home)
+        member = self._members.get(homes[0].member_id)
+        if member is not None and member.status is Status.MERGED and _follows(command):
+            return Moved(member.member_id, member.merged_into)
+        named = names_decided(command)
+        if named is not None and named in self._taken:
+            return DEFERRED
+        outcome = decided(command, self._situation(command, homes, member, named))
+        if not isinstance(outcome, Outcome):
+            return outcome
+        return self._book(command, homes, outcome, keys)
+
+    def found_by(self, command: Command) -> Decided | None:
+        """The row that an abandon found under the id that it names; it leaves none of its own
+        then.
+        """
+        if not isinstance(command, Abandon):
+            return None
+        return self._decided_before.get(operation_key(command.target_id))
+
+    def rows(self) -> Batch:
+        """Everything drafted, ready to be written."""
+        batch = self._batch
+        for member_id, bucket in self._touched.items():
+            row = member_row(bucket, self._members[member_id])
+            rows = batch.changed_members if member_id in self._stored else batch.new_members
+            rows.append(row)
+        changed = {row["bucket"] for row in batch.journal}
+        batch.buckets = [bucket_row(self._buckets[number]) for number in sorted(changed)]
+        batch.reversals = [
+            {"bucket": bucket, "sequence": sequence, "so_far": self._reversals[bucket, sequence]}
+            for bucket, sequence in sorted(self._reversed)
+        ]
+        return batch
+
+    def _settle(self, home: Home) -> None:
+        """Journals everything that time alone has done to the member."""
+        member = self._members.get(home.member_id)
+        if member is None or self._moment.now_us < member.due_at_us:
+            return
+        _, effects = settle_due(
+            member,
+            programme=self._moment.programme,
+            now_us=self._moment.now_us,
+            today=self._moment.today,
+        )
+        for effect in effects:
+            place = self._append(home.bucket, effect, BY_ITSELF, fingerprint=NO_FINGERPRINT)
+            keys = (operation_key(effect.operation_id), *map(reservation_key, effect.ended))
+            self._take(keys, place)
+
+    def _situation(
+        self,
+        command: Command,
+        homes: tuple[Home, ...],
+        member: Member | None,
+        named: Key | None,
+    ) -> Situation:
+        other = self._members.get(homes[1].member_id) if len(homes) > 1 else None
+        return Situation(
+            moment=self._moment,
+            bucket=homes[0].bucket,
+            member=member,
+            other=other,
+            named=self._decided_before.get(named) if named is not None else None,
+            receipt=self._receipt(command),
+        )
+
+    def _receipt(self, command: Command) -> Receipt | None:
+        if not isinstance(command, VoidReceipt | ReturnItems):
+            return None
+        key = names_record(command)
+        assert key is not None
+        row = self._known.recorded[key]
+        so_far = reversal_from_json(self._reversals.get((row.bucket, row.sequence)))
+        return Receipt(original_from(row, self._programmes), so_far)
+
+    def _book(
+        self, command: Command, homes: tuple[Home, ...], outcome: Outcome, keys: tuple[Key, ...]
+    ) -> Decision:
+        """Drafts the rows of an outcome: its own, and the second one of an operation of two
+        legs.
+        """
+        entry = outcome.entry
         if not entry.accepted:
             keys = keys[:1]  # a refused receipt may be captured under a new id
+        elif entry.ended:
+            keys = (*keys, *map(reservation_key, entry.ended))
         basket = _basket_row(command) if isinstance(command, Capture) and entry.accepted else None
         place = self._append(
-            bucket,
+            homes[0].bucket,
             entry,
             command.origin,
             fingerprint=command.fingerprint,
@@ -135,73 +196,17 @@ class Draft:
         if basket is not None:
             basket["bucket"], basket["sequence"] = place.home_bucket, place.sequence
             self._batch.baskets.append(basket)
-        self._take(keys, place, command)
+        self._take(keys, place, member_id=_card_owner(command))
+        if outcome.leg is not None:
+            leg = self._append(
+                homes[1].bucket, outcome.leg, command.origin, fingerprint=NO_FINGERPRINT
+            )
+            self._take((operation_key(outcome.leg.operation_id),), leg)
+        if outcome.receipt is not None:
+            original, so_far = outcome.receipt.original, outcome.receipt.so_far
+            self._reversals[original.bucket, original.sequence] = reversal_json(so_far)
+            self._reversed.add((original.bucket, original.sequence))
         return entry.decision
-
-    def found_by(self, command: Command) -> Decided | None:
-        """The row that an abandon found under the id that it names; it leaves none of its own
-        then.
-        """
-        if not isinstance(command, Abandon):
-            return None
-        return self._targets.get(operation_key(command.target_id))
-
-    def rows(self) -> Batch:
-        """Everything drafted, ready to be written."""
-        batch = self._batch
-        for member_id, bucket in self._touched.items():
-            row = member_row(bucket, self._members[member_id])
-            (batch.changed_members if member_id in self._known else batch.new_members).append(row)
-        changed = {row["bucket"] for row in batch.journal}
-        batch.buckets = [bucket_row(self._buckets[number]) for number in sorted(changed)]
-        return batch
-
-    def _settled(self, bucket: int, member_id: str) -> Member | None:
-        """The member after everything that time alone has done to them, journalled on the way."""
-        member = self._members.get(member_id)
-        if member is None:
-            return None
-        member, effects = settle_due(member, today=self._moment.today)
-        for effect in effects:
-            place = self._append(bucket, effect, BY_ITSELF, fingerprint=NO_FINGERPRINT)
-            self._take((operation_key(effect.operation_id),), place, None)
-        return self._members[member_id]
-
-    def _entry(self, command: Command, member: Member | None) -> Entry | Decision:
-        match command:
-            case Capture():
-                if member is None:
-                    return CARD_NOT_ACCEPTED
-                return capture(
-                    member, command, programme=self._moment.programme, today=self._moment.today
-                )
-            case Enrol():
-                if member is not None:
-                    return Refused(
-                        Refusal.MEMBER_EXISTS, "member_id", "choose another id for a new member"
-                    )
-                return enrol(command, now_us=self._moment.now_us)
-            case SetBlocked():
-                return set_blocked(member, command)
-            case Abandon():
-                return self._abandoned(command)
-
-    def _abandoned(self, command: Abandon) -> Entry | Decision:
-        found = self.found_by(command)
-        if found is not None and found.operation_id == command.target_id:
-            return AlreadyDecided(command.target_id)
-        if found is not None:  # the row of another abandon
-            return Burnt(command.target_id)
-        return Entry(
-            operation_id=command.operation_id,
-            kind=Kind.ABANDON,
-            accepted=True,
-            decision=Burnt(command.target_id),
-            transfers=(),
-            lot_moves=(),
-            facts={"target_id": command.target_id},
-            member=None,
-        )
 
     def _append(
         self,
@@ -222,11 +227,14 @@ class Draft:
             if target not in MEMBER_ACCOUNTS:
                 state.accounts[target] += points
         member_id, previous, version = None, 0, 0
-        if entry.member is not None:
-            member_id, version = entry.member.member_id, entry.member.version
+        member = entry.member
+        if member is not None:
+            member_id, version = member.member_id, member.version
             before = self._members.get(member_id)
             previous = before.last_sequence if before is not None else 0
-            self._members[member_id] = entry.member.journalled(state.sequence)
+            due = due_at_us(member, programme=self._moment.programme)
+            member = member.journalled(state.sequence, due)
+            self._members[member_id] = member
             self._touched[member_id] = bucket
         row: JsonRow = {
             "bucket": bucket,
@@ -247,20 +255,31 @@ class Draft:
             "decision": decision_json(entry.decision),
             "movements": movements_json(entry),
             "facts": facts_json(entry.facts),
-            "after": after_json(entry.member),
+            "after": after_json(member),
         }
         count(state.counters, entry)
         row["chain_hash"] = state.chain_head = row_hash(state.chain_head, row)
         self._batch.journal.append(row)
         return Located(bucket, state.sequence, None)
 
-    def _take(self, keys: Sequence[Key], place: Located, command: Command | None) -> None:
+    def _take(self, keys: Sequence[Key], place: Located, *, member_id: str | None = None) -> None:
+        """`member_id` is written with cards only: whose they are."""
         for key in keys:
-            located = place
-            if isinstance(command, Enrol) and key.kind == KeyKind.CARD:
-                located = place._replace(member_id=command.member_id)
+            is_card = key.kind == KeyKind.CARD
+            located = place._replace(member_id=member_id) if is_card else place
             self._batch.locators.append((key, located))
         self._taken.update(keys)
+
+
+def _follows(command: Command) -> bool:
+    """Whether the command reached its member by a card, a receipt or a reservation: such go on to
+    whom the member went on as. One that names a member's id means that very member.
+    """
+    return isinstance(command, Capture | Reserve | Release | VoidReceipt | ReturnItems)
+
+
+def _card_owner(command: Command) -> str | None:
+    return command.member_id if isinstance(command, Enrol | ChangeCards) else None
 
 
 def _basket_row(command: Capture) -> JsonRow:

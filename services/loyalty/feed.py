@@ -137,6 +137,15 @@ def entry_to_wire(row: Row[Any]) -> pb.JournalEntry:
         effective_at=timestamp(row.effective_at_us),
         occurred_at=timestamp(row.occurred_at_us) if row.occurred_at_us is not None else None,
         chain_hash=row.chain_hash,
+        expiry_notice=_notice(decision) if decision.get("result") == "announced" else None,
+    )
+
+
+def _notice(decision: Mapping[str, Any]) -> pb.ExpiryNotice:
+    return pb.ExpiryNotice(
+        points=decision["points"],
+        expires_on=decision["expires_on"],
+        days_ahead=decision["days_ahead"],
     )
 
 
@@ -154,6 +163,7 @@ def state_to_wire(after: Mapping[str, Any]) -> pb.MemberState:
         expiring_points=expiring_points,
         expiring_on=expiring_on,
         language=after["language"],
+        merged_into=after.get("more", {}).get("merged_into", ""),
     )
 
 

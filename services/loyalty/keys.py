@@ -5,6 +5,8 @@ from enum import IntEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from services.loyalty.domain.card import card_digest
+
 BUCKET_COUNT = 32
 
 
@@ -12,6 +14,7 @@ class KeyKind(IntEnum):
     OPERATION = 1
     RECEIPT = 2
     CARD = 3
+    RESERVATION = 4  # taken by whatever ends it, so that it ends once
 
 
 class Key(NamedTuple):
@@ -44,7 +47,12 @@ def receipt_key(*, terminal_id: str, business_date: str, receipt_number: str) ->
 
 
 def card_key(card: str) -> Key:
-    return _key(KeyKind.CARD, card.encode())
+    return _key(KeyKind.CARD, card_digest(card))
+
+
+def reservation_key(reservation_id: str) -> Key:
+    """Of the end of the reservation that the operation `reservation_id` made."""
+    return _key(KeyKind.RESERVATION, bytes.fromhex(reservation_id.replace("-", "")))
 
 
 def _key(kind: KeyKind, key: bytes) -> Key:

@@ -11,9 +11,20 @@ import asyncio
 from collections.abc import Callable
 
 from services.loyalty.clock import Clock
-from services.loyalty.domain.decision import Abandon, Capture, Command
+from services.loyalty.domain.command import (
+    Abandon,
+    Capture,
+    Command,
+    Merge,
+    Release,
+    Reserve,
+    ReturnItems,
+    VoidReceipt,
+)
+from services.loyalty.domain.decision import Reserved
 from services.loyalty.keys import card_key, member_bucket, operation_key
 from services.loyalty.owners import Owners
+from services.loyalty.places import names_record
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.store import Store, StoreLostError
 from services.loyalty.writer import QUEUE_MAX, Answer, Cause, Item, Writer
@@ -34,11 +45,20 @@ class Lanes:
         clock: Clock,
         *,
         committed: Callable[[], None] = lambda: None,
+        reserved: Callable[[Reserved], None] = lambda _: None,
     ) -> None:
         self._store = store
         self._owners = Owners()
         self._writers = [
-            Writer(store, programmes, clock, committed=committed, lane=lane, owners=self._owners)
+            Writer(
+                store,
+                programmes,
+                clock,
+                committed=committed,
+                reserved=reserved,
+                lane=lane,
+                owners=self._owners,
+            )
             for lane in range(store.lanes)
         ]
         self._unknown: dict[str, list[Item]] = {}  # by card, in order of arrival
@@ -49,7 +69,7 @@ class Lanes:
     def submit(self, item: Item) -> None:
         """Takes a command; its reply is called exactly once."""
         command = item.command
-        if not isinstance(command, Capture):
+        if not isinstance(command, Capture | Reserve):
             self._writer_of(_bucket(command)).submit(item)
             return
         owner = self._owners.known(command.card)
@@ -120,8 +140,18 @@ class Lanes:
 
 
 def _bucket(command: Command) -> int:
-    """Where a command that names no card is decided."""
-    if isinstance(command, Abandon):
-        return operation_key(command.target_id).bucket
-    assert not isinstance(command, Capture)
-    return member_bucket(command.member_id)
+    """Where a command that names no card is decided, or, if that takes a look-up, any bucket:
+    whichever writer gets it locks the right ones.
+    """
+    match command:
+        case Abandon():
+            return operation_key(command.target_id).bucket
+        case Release() | VoidReceipt() | ReturnItems():
+            key = names_record(command)
+            assert key is not None
+            return key.bucket
+        case Merge():
+            return member_bucket(command.survivor_id)
+        case _:
+            assert not isinstance(command, Capture | Reserve)
+            return member_bucket(command.member_id)

@@ -10,10 +10,10 @@ from bonpunkt.loyalty.v1 import ledger_pb2 as pb
 from bonpunkt.loyalty.v1 import ledger_pb2_grpc
 from bonpunkt.till.v1 import till_pb2
 from services.loyalty.clock import Clock
-from services.loyalty.domain.decision import Abandon, Capture, Refusal, Refused
+from services.loyalty.domain.decision import Refusal, Refused
 from services.loyalty.lanes import Lanes
 from services.loyalty.programmes.versions import Programmes
-from services.loyalty.quotes import Asked, AskStatus, Identify, QuoteBasket, Quotes, Reply
+from services.loyalty.quotes import Asked, Question, Quotes, Reply
 from services.loyalty.wire_answers import Outcome, decision_to_wire
 from services.loyalty.wire_requests import request_from_wire
 from services.loyalty.writer import Answer, Item
@@ -83,12 +83,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         def answered(outcome: Answer | Reply) -> None:
             answers.give(token, operation_id, outcome)
 
-        if isinstance(request, Capture) and request.origin.occurred_at_us is not None:
-            self._clock.observe(request.origin.occurred_at_us)
-        if isinstance(request, Capture | Abandon):
-            self._lanes.submit(Item(request, deadline_s, answered))
-        elif isinstance(request, Identify | QuoteBasket | AskStatus):
+        if isinstance(request, Question):
             self._quotes.submit(Asked(request, deadline_s, answered))
+            return
+        if request.origin.occurred_at_us is not None:
+            self._clock.observe(request.origin.occurred_at_us)
+        self._lanes.submit(Item(request, deadline_s, answered))
 
 
 class _Answers:

@@ -4,44 +4,61 @@ state.
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
 
 import grpc
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bonpunkt.loyalty.v1 import member_pb2 as pb
 from bonpunkt.loyalty.v1 import member_pb2_grpc
-from services.loyalty import schema
-from services.loyalty.domain.decision import BlockedSet, Enrol, Origin, Refused, SetBlocked
+from services.loyalty.adjustments import Adjustments
+from services.loyalty.calls import TIMEOUT_S, Context, abort_unless_booked, invalid
+from services.loyalty.clock import Clock
+from services.loyalty.domain.command import ChangeCards, Command, Enrol, Merge, Origin, SetBlocked
+from services.loyalty.domain.decision import Refused
 from services.loyalty.domain.member import Member
-from services.loyalty.feed import state_to_wire
-from services.loyalty.keys import card_key, member_bucket
 from services.loyalty.lanes import Lanes
-from services.loyalty.office.actors import Actors
-from services.loyalty.office.instants import timestamp
-from services.loyalty.record import after_of
-from services.loyalty.store import MEMBER_COLUMNS, member_from_row
-from services.loyalty.wire_requests import (
-    CARD_MAX,
-    OPERATION_ID_FORM,
-    UUID_FORM,
-    command_fingerprint,
+from services.loyalty.member_forms import (
+    adjustment_problem,
+    block_problem,
+    cards_problem,
+    enrolment_problem,
+    merge_problem,
 )
+from services.loyalty.members import Members, member_to_wire
+from services.loyalty.office import instants
+from services.loyalty.office.actors import Actors
+from services.loyalty.office.adjustments import Waiting
+from services.loyalty.programmes.versions import Programmes
+from services.loyalty.wire_forms import OPERATION_ID_FORM, UUID_FORM, command_fingerprint
 from services.loyalty.writer import Answer
 
-TIMEOUT_S = 10.0
 ENROLMENTS_MAX = 512
-LANGUAGE_MAX = 35  # of a BCP 47 tag
-REASON_MIN, REASON_MAX = 3, 200
-IDS = {"operation_id": OPERATION_ID_FORM, "member_id": UUID_FORM}
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class MemberServicer(member_pb2_grpc.MemberServiceServicer):
-    def __init__(self, lanes: Lanes, engine: AsyncEngine, actors: Actors) -> None:
-        self._lanes, self._engine, self._actors = lanes, engine, actors
+    """`clock` is the ledger's, `wall_clock` that of the office."""
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        engine: AsyncEngine,
+        actors: Actors,
+        programmes: Programmes,
+        *,
+        clock: Clock,
+        wall_clock: instants.Clock,
+    ) -> None:
+        self._lanes, self._actors = lanes, actors
+        self._programmes, self._clock = programmes, clock
+        self._members = Members(engine)
+        self._adjustments = Adjustments(
+            lanes,
+            self._members,
+            Waiting(engine, wall_clock),
+            lambda: programmes.at(clock.now_us()).adjust_limit_points,
+        )
+
+    # --- opening and looking ----------------------------------------------------------------
 
     async def EnrolMembers(
         self, request: pb.EnrolMembersRequest, context: Context
@@ -49,11 +66,11 @@ class MemberServicer(member_pb2_grpc.MemberServiceServicer):
         actor = await self._actors.actor(context)
         count = len(request.enrolments)
         if not 1 <= count <= ENROLMENTS_MAX:
-            await _invalid(context, f"enrolments: send 1 to {ENROLMENTS_MAX}, not {count}")
+            await invalid(context, f"enrolments: send 1 to {ENROLMENTS_MAX}, not {count}")
         for number, enrolment in enumerate(request.enrolments):
-            problem = _enrolment_problem(enrolment)
+            problem = enrolment_problem(enrolment)
             if problem is not None:
-                await _invalid(context, f"enrolments[{number}].{problem}")
+                await invalid(context, f"enrolments[{number}].{problem}")
         commands = [_enrol(enrolment, actor) for enrolment in request.enrolments]
         answers = await self._commit_all(commands, context)
         return pb.EnrolMembersResponse(
@@ -76,38 +93,26 @@ class MemberServicer(member_pb2_grpc.MemberServiceServicer):
     async def GetMember(
         self, request: pb.GetMemberRequest, context: Context
     ) -> pb.GetMemberResponse:
-        place = await self._place(request, context)
-        table = schema.member
-        async with self._engine.connect() as connection:
-            await connection.execution_options(read_only=True)
-            found = await connection.execute(
-                select(*[table.c[name] for name in MEMBER_COLUMNS]).where(
-                    table.c.bucket == place[0], table.c.member_id == place[1]
-                )
-            )
-            row = found.one_or_none()
-        if row is None:
-            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such member")
-        return _member_to_wire(place[0], member_from_row(row))
-
-    async def _place(self, request: pb.GetMemberRequest, context: Context) -> tuple[int, str]:
         if request.WhichOneof("by") == "member_id":
             if not UUID_FORM.fullmatch(request.member_id):
-                await _invalid(context, "member_id: send a UUID in its canonical text form")
-            return member_bucket(request.member_id), request.member_id
-        key = card_key(request.card)
-        table = schema.locator
-        async with self._engine.connect() as connection:
-            await connection.execution_options(read_only=True)
-            found = await connection.execute(
-                select(table.c.home_bucket, table.c.member_id).where(
-                    table.c.bucket == key.bucket, table.c.kind == key.kind, table.c.key == key.key
-                )
-            )
-            row = found.one_or_none()
-        if row is None:
+                await invalid(context, "member_id: send a UUID in its canonical text form")
+            return await self._told(request.member_id, context)
+        member = await self._members.by_card(request.card)
+        if member is None:
             await context.abort(grpc.StatusCode.NOT_FOUND, "no member has this card")
-        return row.home_bucket, row.member_id
+        return self._wire(member)
+
+    async def _told(self, member_id: str, context: Context) -> pb.GetMemberResponse:
+        member = await self._members.by_id(member_id)
+        if member is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "there is no such member")
+        return self._wire(member)
+
+    def _wire(self, member: Member) -> pb.GetMemberResponse:
+        moment = self._programmes.moment(self._clock.now_us())
+        return member_to_wire(member, programme=moment.programme, today=moment.today)
+
+    # --- orders of one person ---------------------------------------------------------------
 
     async def BlockMember(
         self, request: pb.BlockMemberRequest, context: Context
@@ -129,14 +134,8 @@ class MemberServicer(member_pb2_grpc.MemberServiceServicer):
         blocked: bool,
     ) -> pb.GetMemberResponse:
         actor = await self._actors.manager(context)
-        for name, form in IDS.items():
-            if not form.fullmatch(getattr(request, name)):
-                await _invalid(context, f"{name}: send a UUID in its canonical text form")
+        await _check(block_problem(request), context)
         reason = request.reason.strip()
-        if not REASON_MIN <= len(reason) <= REASON_MAX or not reason.isprintable():
-            await _invalid(
-                context, f"reason: say why, in {REASON_MIN} to {REASON_MAX} printable characters"
-            )
         command = SetBlocked(
             operation_id=request.operation_id,
             fingerprint=command_fingerprint("block", request.member_id, blocked, reason),
@@ -145,35 +144,100 @@ class MemberServicer(member_pb2_grpc.MemberServiceServicer):
             blocked=blocked,
             reason=reason,
         )
+        return await self._ordered(command, request.member_id, context)
+
+    async def MergeMembers(
+        self, request: pb.MergeMembersRequest, context: Context
+    ) -> pb.MergeMembersResponse:
+        actor = await self._actors.manager(context)
+        await _check(merge_problem(request), context)
+        reason = request.reason.strip()
+        command = Merge(
+            operation_id=request.operation_id,
+            fingerprint=command_fingerprint(
+                "merge", request.survivor_id, request.merged_id, reason
+            ),
+            origin=Origin(actor=actor),
+            survivor_id=request.survivor_id,
+            merged_id=request.merged_id,
+            reason=reason,
+        )
+        member = await self._ordered(command, request.survivor_id, context)
+        return pb.MergeMembersResponse(state=member.state, member_version=member.member_version)
+
+    async def ChangeCards(
+        self, request: pb.ChangeCardsRequest, context: Context
+    ) -> pb.ChangeCardsResponse:
+        actor = await self._actors.actor(context)
+        await _check(cards_problem(request), context)
+        reason = request.reason.strip()
+        command = ChangeCards(
+            operation_id=request.operation_id,
+            fingerprint=command_fingerprint(
+                "cards", request.member_id, request.lost_card, request.new_card, reason
+            ),
+            origin=Origin(actor=actor),
+            member_id=request.member_id,
+            lost_card=request.lost_card,
+            new_card=request.new_card,
+            reason=reason,
+        )
+        member = await self._ordered(command, request.member_id, context)
+        return pb.ChangeCardsResponse(state=member.state, member_version=member.member_version)
+
+    async def _ordered(
+        self, command: Command, member_id: str, context: Context
+    ) -> pb.GetMemberResponse:
+        """The member once the command is durable; ends the call if it was refused."""
         answer = await self._lanes.commit(command, timeout_s=TIMEOUT_S)
-        await _abort_unless(isinstance(answer.decision, BlockedSet), answer, context)
-        return await self.GetMember(pb.GetMemberRequest(member_id=request.member_id), context)
+        await abort_unless_booked(answer, context)
+        return await self._told(member_id, context)
+
+    # --- orders that may need a second person -----------------------------------------------
+
+    async def AdjustPoints(
+        self, request: pb.AdjustPointsRequest, context: Context
+    ) -> pb.AdjustPointsResponse:
+        actor = await self._actors.manager(context)
+        await _check(adjustment_problem(request), context)
+        return await self._adjustments.adjust(request, context, actor=actor)
+
+    async def ListAdjustments(
+        self, _: pb.ListAdjustmentsRequest, context: Context
+    ) -> pb.ListAdjustmentsResponse:
+        return await self._adjustments.list_waiting()
+
+    async def DecideAdjustment(
+        self, request: pb.DecideAdjustmentRequest, context: Context
+    ) -> pb.DecideAdjustmentResponse:
+        actor = await self._actors.manager(context)
+        if not OPERATION_ID_FORM.fullmatch(request.operation_id):
+            await invalid(context, "operation_id: send a UUID in its canonical text form")
+        return await self._adjustments.decide(request, context, actor=actor)
+
+
+async def _check(problem: str | None, context: Context) -> None:
+    if problem is not None:
+        await invalid(context, problem)
 
 
 def _enrol(enrolment: pb.Enrolment, actor: str) -> Enrol:
+    opening = enrolment.opening_points
     return Enrol(
         operation_id=enrolment.operation_id,
         fingerprint=command_fingerprint(
-            "enrol", enrolment.member_id, enrolment.card, enrolment.language
+            "enrol",
+            enrolment.member_id,
+            enrolment.card,
+            enrolment.language,
+            *([opening] if opening else []),  # as it was before members could bring points along
         ),
         origin=Origin(actor=actor),
         member_id=enrolment.member_id,
         card=enrolment.card,
         language=enrolment.language,
+        opening_points=opening,
     )
-
-
-def _enrolment_problem(enrolment: pb.Enrolment) -> str | None:
-    """Field and remedy of the first thing wrong with the form."""
-    for name, form in IDS.items():
-        if not form.fullmatch(getattr(enrolment, name)):
-            return f"{name}: send a UUID in its canonical text form, in lower case"
-    if not 1 <= len(enrolment.card) <= CARD_MAX or not enrolment.card.isprintable():
-        return f"card: send 1 to {CARD_MAX} printable characters"
-    language = enrolment.language
-    if not 2 <= len(language) <= LANGUAGE_MAX or not language.replace("-", "").isalnum():
-        return 'language: send a BCP 47 tag such as "de"'
-    return None
 
 
 def _outcome(command: Enrol, answer: Answer) -> pb.EnrolmentOutcome:
@@ -186,35 +250,3 @@ def _outcome(command: Enrol, answer: Answer) -> pb.EnrolmentOutcome:
             remedy=decision.remedy,
         )
     return pb.EnrolmentOutcome(operation_id=command.operation_id, accepted=True)
-
-
-def _member_to_wire(bucket: int, member: Member) -> pb.GetMemberResponse:
-    return pb.GetMemberResponse(
-        member_id=member.member_id,
-        bucket=bucket,
-        member_version=member.version,
-        state=state_to_wire(after_of(member)),
-        cards=member.cards,
-        lots=[
-            pb.Lot(expires_on=lot.expires_on.isoformat(), points=lot.points) for lot in member.lots
-        ],
-        enrolled_at=timestamp(member.enrolled_at_us),
-    )
-
-
-async def _abort_unless(accepted: bool, answer: Answer, context: Context) -> None:
-    if accepted:
-        return
-    if isinstance(answer.decision, Refused):
-        unknown = answer.decision.reason.value == "member_unknown"
-        await context.abort(
-            grpc.StatusCode.NOT_FOUND if unknown else grpc.StatusCode.FAILED_PRECONDITION,
-            f"{answer.decision.field}: {answer.decision.remedy}",
-        )
-    await context.abort(
-        grpc.StatusCode.UNAVAILABLE, "not decided in time; repeat the call with the same id"
-    )
-
-
-async def _invalid(context: Context, words: str) -> None:
-    await context.abort(grpc.StatusCode.INVALID_ARGUMENT, words)

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 
 from services.loyalty.clock import Clock
 from services.loyalty.domain.basket import Basket
-from services.loyalty.domain.capture import CARD_NOT_ACCEPTED
+from services.loyalty.domain.capture import CARD_NOT_ACCEPTED, usable_points
 from services.loyalty.domain.decision import Refused, Summary, summary
 from services.loyalty.domain.due import settle_due
-from services.loyalty.domain.earn import rated_weight
 from services.loyalty.domain.member import Member, Status
+from services.loyalty.domain.payment import member_weight
 from services.loyalty.domain.programme import Programme
 from services.loyalty.domain.redemption import Quote, quote
 from services.loyalty.domain.value import value
-from services.loyalty.keys import card_key, operation_key
+from services.loyalty.keys import Key, card_key, member_bucket, operation_key
 from services.loyalty.programmes.versions import Moment, Programmes
 from services.loyalty.store import Decided, Reader, StoreLostError
 from services.loyalty.writer import Answer, Cause, answer_from_journal
@@ -158,7 +158,7 @@ class Quotes:
             for asked in batch
             if isinstance(asked.question, AskStatus)
         }
-        members = await self._reader.card_members(list(cards.values())) if cards else {}
+        members = await self._members(list(cards.values())) if cards else {}
         decided = await self._reader.decided(list(ids.values())) if ids else {}
         moment = self._programmes.moment(self._clock.now_us())
         now_s = asyncio.get_running_loop().time()
@@ -175,6 +175,15 @@ class Quotes:
                 replies.append(Reply(_told(question, member, moment), moment.now_us))
         return replies
 
+    async def _members(self, cards: list[Key]) -> dict[Key, Member]:
+        """Whose the cards are, along all merges."""
+        members = await self._reader.card_members(cards)
+        while merged := {k: m.merged_into for k, m in members.items() if m.merged_into}:
+            wanted = {(member_bucket(member_id), member_id) for member_id in merged.values()}
+            found = await self._reader.members(list(wanted))
+            members |= {key: found[member_id] for key, member_id in merged.items()}
+        return members
+
 
 def _found(target_id: str, row: Decided | None) -> Found:
     if row is None:
@@ -189,15 +198,16 @@ def _told(
 ) -> Identified | Quoted | Refused:
     if member is None or member.status is not Status.ACTIVE or question.card not in member.cards:
         return _card_not_accepted(question)
-    member, _ = settle_due(member, today=moment.today)
+    programme = moment.programme
+    member, _ = settle_due(member, programme=programme, now_us=moment.now_us, today=moment.today)
     if isinstance(question, Identify):
         return Identified(summary(member))
-    programme = moment.programme
     offer = quote(
-        available=member.available,
-        weight=rated_weight(question.basket, programme),
+        available=usable_points(member, member.reservation_of(question.basket.basket_id)),
+        weight=member_weight(member, question.basket, programme),
         total_minor=question.basket.total_minor,
         programme=programme,
+        owed=member.owed,
     )
     return Quoted(summary(member), offer, programme)
 

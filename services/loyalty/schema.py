@@ -88,10 +88,15 @@ member = Table(
     Column("cards", Text, nullable=False),  # ["2900000000018"]
     Column("enrolled_at_us", BIG, nullable=False),
     Column("last_sequence", BIG, nullable=False),
+    # Nothing that time does to the member happens before this.
+    Column("due_at_us", BIG, nullable=False, server_default="0"),
+    # Waiting points, reservations, standing among the tiers …: record.more_of tells the keys.
+    Column("more", Text, nullable=False, server_default="{}"),
     CheckConstraint("points >= held AND held >= 0", name="member_available_is_never_negative"),
 )
 
-# Finds the journal row of a key: operation ids, receipts, cards. Its own bucket is that of the key.
+# Finds the journal row of a key: operation ids, receipts, cards (digests), ends of reservations.
+# Its own bucket is that of the key.
 locator = Table(
     "locator",
     metadata,
@@ -146,15 +151,41 @@ basket = Table(
     Column("line_items", Text, nullable=False),
 )
 
-CHECKOUT_TABLES = (bucket, member, locator, journal, basket)
+# What was taken back of a captured receipt so far; (bucket, sequence) is that of its journal row.
+reversal = Table(
+    "reversal",
+    metadata,
+    Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
+    Column("sequence", BIG, primary_key=True, autoincrement=False),
+    Column("so_far", Text, nullable=False),  # domain/original.Reversal as JSON
+)
+
+# How far a job has come, and who is at it: another process may take over after `lease_until_us`.
+job = Table(
+    "job",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("lease_until_us", BIG, nullable=False),
+    Column("started_at_us", BIG, nullable=False),  # by the ledger's clock, like the next one
+    Column("finished_at_us", BIG),  # null: under way, or broken off
+    Column("bucket", SmallInteger, nullable=False),  # where it goes on
+    Column("after_member_id", Text, nullable=False),
+    Column("looked_at", BIG, nullable=False),
+    Column("settled", BIG, nullable=False),
+)
+
+CHECKOUT_TABLES = (bucket, member, locator, journal, basket, reversal)
 __all__ = [
     "CHECKOUT_TABLES",
     "basket",
     "bucket",
     "installation",
+    "job",
     "journal",
     "locator",
     "member",
     "metadata",
     "programme",
+    "reversal",
 ]

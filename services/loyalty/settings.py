@@ -1,12 +1,16 @@
 """Settings of loyalty. docs/settings.md has the table."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 
 from environs import Env, EnvValidationError, validate
 
+from services.loyalty import retention
+from services.loyalty.identity import settings as identity
+from services.loyalty.identity.settings import IdentitySettings
 from services.loyalty.keys import BUCKET_COUNT
+from services.loyalty.retention import Retention
 from services.runtime.settings import default_var, service_token
 
 DEMO_PROGRAMME = Path(__file__).parent / "programmes" / "demo.json"
@@ -21,7 +25,10 @@ class LoyaltySettings:
     service_token: str
     recorded_clock_begins: datetime | None  # None: the machine's clock
     migrate_at_start: bool
+    nightly_at: time | None  # in the programme's time zone; None: never by itself
     log_level: str
+    identity: IdentitySettings
+    retention: Retention
 
 
 def read(env: Env) -> LoyaltySettings:
@@ -33,7 +40,10 @@ def read(env: Env) -> LoyaltySettings:
         programme=env.path("LOYALTY_PROGRAMME", DEMO_PROGRAMME),
         recorded_clock_begins=_recorded_clock_begins(env),
         migrate_at_start=env.bool("LOYALTY_MIGRATE_AT_START", True),
+        nightly_at=_nightly_at(env),
         log_level=env.str("LOYALTY_LOG_LEVEL", "INFO"),
+        identity=identity.read(env, ledger_url=database_url(env)),
+        retention=retention.read(env),
         service_token=service_token(env),  # last: it raises, and the others are told too
     )
 
@@ -43,6 +53,18 @@ def database_url(env: Env) -> str:
     otherwise.
     """
     return env.str("LOYALTY_DATABASE_URL", f"sqlite:///{default_var('loyalty.sqlite').absolute()}")
+
+
+def _nightly_at(env: Env) -> time | None:
+    """When the nightly run starts; "never" leaves it to the command line."""
+    text = env.str("LOYALTY_NIGHTLY_AT", "03:00")
+    if text == "never":
+        return None
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        words = 'send a time of day such as 03:00, or "never"'
+        raise EnvValidationError("nightly", {"LOYALTY_NIGHTLY_AT": [words]}) from None
 
 
 def _recorded_clock_begins(env: Env) -> datetime | None:

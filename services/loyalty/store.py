@@ -15,7 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.loyalty.domain.ledger import PROGRAMME_ACCOUNTS, Account
 from services.loyalty.domain.member import Member, Status
 from services.loyalty.keys import Key
-from services.loyalty.record import cards_from_json, cards_json, lots_from_json, lots_json
+from services.loyalty.record import (
+    cards_from_json,
+    cards_json,
+    lots_from_json,
+    lots_json,
+    more_from_json,
+    more_json,
+)
 
 JsonRow = dict[str, Any]
 
@@ -59,6 +66,26 @@ class Decided(NamedTuple):
     decision: str
 
 
+class Recorded(NamedTuple):
+    """A journal row as far as a later operation refers to it; it never changes. `line_items` is
+    None where there was no basket, or where its retention is over.
+    """
+
+    bucket: int
+    sequence: int
+    operation_id: str
+    kind: str
+    accepted: bool
+    member_id: str
+    terminal_id: str
+    store_id: str
+    effective_at_us: int
+    decision: str
+    movements: str
+    facts: str
+    line_items: str | None
+
+
 @dataclass(slots=True)
 class Batch:
     """What one transaction writes, as rows of the tables of schema.py."""
@@ -68,6 +95,7 @@ class Batch:
     baskets: list[JsonRow] = field(default_factory=list)
     new_members: list[JsonRow] = field(default_factory=list)
     changed_members: list[JsonRow] = field(default_factory=list)
+    reversals: list[JsonRow] = field(default_factory=list)
     buckets: list[JsonRow] = field(default_factory=list)
 
 
@@ -90,6 +118,16 @@ class Transaction(Protocol):
         """The journal rows that the keys lead to; free keys are left out."""
         ...
 
+    async def recorded(self, keys: Sequence[Key]) -> dict[Key, Recorded]:
+        """The journal rows of members that the keys lead to, with their baskets; others are left
+        out.
+        """
+        ...
+
+    async def reversals(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        """What was taken back of the receipts at (bucket, sequence); JSON."""
+        ...
+
     async def append(self, batch: Batch) -> None:
         """Writes the batch. KeyTakenError if a key exists already."""
         ...
@@ -98,7 +136,11 @@ class Transaction(Protocol):
 class Reader(Protocol):
     """Committed state, from a connection of its own."""
 
-    async def card_members(self, cards: Sequence[Key]) -> dict[Key, Member]: ...
+    async def card_members(self, cards: Sequence[Key]) -> dict[Key, Member]:
+        """Whose the cards were when they were handed out; see `members` for those who merged."""
+        ...
+
+    async def members(self, wanted: Sequence[tuple[int, str]]) -> dict[str, Member]: ...
 
     async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]: ...
 
@@ -119,6 +161,10 @@ class Store(Protocol):
 
     async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
         """Whose the cards are, as committed, from a connection of its own."""
+        ...
+
+    async def recorded(self, keys: Sequence[Key]) -> dict[Key, Recorded]:
+        """As a transaction's, but as committed, from a connection of its own."""
         ...
 
     async def close(self) -> None: ...
@@ -176,8 +222,10 @@ MEMBER_COLUMNS = (
     "cards",
     "enrolled_at_us",
     "last_sequence",
+    "due_at_us",
+    "more",
 )
-# What a command can change; cards and enrolment stay as they are.
+# What a command can change.
 MEMBER_CHANGES = tuple(
     c for c in MEMBER_COLUMNS if c not in ("bucket", "member_id", "enrolled_at_us")
 )
@@ -221,6 +269,8 @@ def member_from_row(row: Sequence[Any]) -> Member:
         cards,
         enrolled_at_us,
         last_sequence,
+        due_at_us,
+        more,
     ) = row
     return Member(
         member_id=str(member_id),
@@ -236,6 +286,8 @@ def member_from_row(row: Sequence[Any]) -> Member:
         cards=cards_from_json(cards),
         enrolled_at_us=enrolled_at_us,
         last_sequence=last_sequence,
+        due_at_us=due_at_us,
+        **more_from_json(more),
     )
 
 
@@ -255,4 +307,6 @@ def member_row(bucket: int, member: Member) -> JsonRow:
         "cards": cards_json(member.cards),
         "enrolled_at_us": member.enrolled_at_us,
         "last_sequence": member.last_sequence,
+        "due_at_us": member.due_at_us,
+        "more": more_json(member),
     }

@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.dialects.postgresql.asyncpg import dialect as asyncpg_dialect
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -42,6 +43,7 @@ from services.loyalty.store import (
     KeyTakenError,
     Located,
     Reader,
+    Recorded,
     StoreLostError,
     bucket_from_row,
     member_from_row,
@@ -199,7 +201,58 @@ _DECIDED = Statement(
         ),
     )
 )
+RECORDED = (
+    *[schema.journal.c[name] for name in Recorded._fields[:-1]],
+    schema.basket.c.line_items,
+)
+_RECORDED = Statement(
+    select(*_key_columns, *RECORDED)
+    .join_from(_wanted_keys, schema.locator, _same_key)
+    .join(
+        schema.journal,
+        and_(
+            schema.journal.c.bucket == schema.locator.c.home_bucket,
+            schema.journal.c.sequence == schema.locator.c.sequence,
+        ),
+    )
+    .outerjoin(
+        schema.basket,
+        and_(
+            schema.basket.c.bucket == schema.journal.c.bucket,
+            schema.basket.c.sequence == schema.journal.c.sequence,
+        ),
+    )
+    .where(schema.journal.c.member_id.is_not(None))
+)
+_wanted_receipts = _unnested(schema.reversal, ("bucket", "sequence"), prefix="wanted")
+_REVERSALS = Statement(
+    select(
+        schema.reversal.c.bucket, schema.reversal.c.sequence, schema.reversal.c.so_far
+    ).join_from(
+        _wanted_receipts,
+        schema.reversal,
+        and_(
+            schema.reversal.c.bucket == _wanted_receipts.c.bucket,
+            schema.reversal.c.sequence == _wanted_receipts.c.sequence,
+        ),
+    )
+)
+REVERSAL_COLUMNS = tuple(c.name for c in schema.reversal.columns)
+
+
+def _reversal_statement() -> Statement:
+    source = _unnested(schema.reversal, REVERSAL_COLUMNS, prefix="reversal_new")
+    rows = select(*[source.c[name] for name in REVERSAL_COLUMNS])
+    new = upsert(schema.reversal).from_select(list(REVERSAL_COLUMNS), rows)
+    return Statement(
+        new.on_conflict_do_update(
+            index_elements=["bucket", "sequence"], set_={"so_far": new.excluded.so_far}
+        )
+    )
+
+
 _WRITE = _write_statement()
+_WRITE_REVERSALS = _reversal_statement()
 _NEW_MEMBERS = Statement(_inserted(schema.member, MEMBER_COLUMNS))
 
 
@@ -219,6 +272,27 @@ def _decided(found: Sequence[Any]) -> dict[Key, Decided]:
     return {Key(*row[:3]): Decided(str(row[3]), *row[4:]) for row in found}
 
 
+def _recorded(found: Sequence[Any]) -> dict[Key, Recorded]:
+    return {
+        Key(*row[:3]): Recorded(*row[3:])._replace(
+            operation_id=str(row["operation_id"]), member_id=str(row["member_id"])
+        )
+        for row in found
+    }
+
+
+def _wanted_members_values(wanted: Sequence[tuple[int, str]]) -> dict[str, Any]:
+    return {
+        "wanted_bucket": [bucket for bucket, _ in wanted],
+        "wanted_member_id": [member_id for _, member_id in wanted],
+    }
+
+
+def _members(found: Sequence[Any]) -> dict[str, Member]:
+    members = map(member_from_row, found)
+    return {member.member_id: member for member in members}
+
+
 class _Transaction:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
@@ -228,12 +302,7 @@ class _Transaction:
         return {row[0]: bucket_from_row(row) for row in rows}
 
     async def members(self, wanted: Sequence[tuple[int, str]]) -> dict[str, Member]:
-        values = {
-            "wanted_bucket": [bucket for bucket, _ in wanted],
-            "wanted_member_id": [member_id for _, member_id in wanted],
-        }
-        members = map(member_from_row, await _MEMBERS.rows(self._connection, values))
-        return {member.member_id: member for member in members}
+        return _members(await _MEMBERS.rows(self._connection, _wanted_members_values(wanted)))
 
     async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
         return _located(await _OWNERS.rows(self._connection, _wanted(cards)))
@@ -241,7 +310,21 @@ class _Transaction:
     async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
         return _decided(await _DECIDED.rows(self._connection, _wanted(keys)))
 
+    async def recorded(self, keys: Sequence[Key]) -> dict[Key, Recorded]:
+        return _recorded(await _RECORDED.rows(self._connection, _wanted(keys)))
+
+    async def reversals(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        values = {
+            "wanted_bucket": [bucket for bucket, _ in places],
+            "wanted_sequence": [sequence for _, sequence in places],
+        }
+        found = await _REVERSALS.rows(self._connection, values)
+        return {(bucket, sequence): so_far for bucket, sequence, so_far in found}
+
     async def append(self, batch: Batch) -> None:
+        if batch.reversals:
+            changed = _arrays(batch.reversals, REVERSAL_COLUMNS, prefix="reversal_new")
+            await _WRITE_REVERSALS.rows(self._connection, changed)
         if batch.new_members:
             new = _arrays(batch.new_members, MEMBER_COLUMNS, prefix="member_new")
             await _NEW_MEMBERS.rows(self._connection, new)
@@ -294,12 +377,21 @@ class _Reader:
         found = await self._rows(_CARD_MEMBERS, cards)
         return {Key(*row[:3]): member_from_row(row[3:]) for row in found}
 
+    async def members(self, wanted: Sequence[tuple[int, str]]) -> dict[str, Member]:
+        return _members(await self._found(_MEMBERS, _wanted_members_values(wanted)))
+
     async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
         return _decided(await self._rows(_DECIDED, keys))
 
+    async def recorded(self, keys: Sequence[Key]) -> dict[Key, Recorded]:
+        return _recorded(await self._rows(_RECORDED, keys))
+
     async def _rows(self, statement: Statement, keys: Sequence[Key]) -> list[Any]:
+        return await self._found(statement, _wanted(keys))
+
+    async def _found(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
         try:
-            return await statement.rows(await self.connection.get(), _wanted(keys))
+            return await statement.rows(await self.connection.get(), values)
         except LOST as error:
             await self.connection.close()
             raise StoreLostError(str(error)) from error
@@ -324,6 +416,9 @@ class PostgresStore:
 
     async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
         return await self._looking_up.owners(cards)
+
+    async def recorded(self, keys: Sequence[Key]) -> dict[Key, Recorded]:
+        return await self._looking_up.recorded(keys)
 
     @asynccontextmanager
     async def writing(self, lane: int = 0) -> AsyncIterator[_Transaction]:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Table, bindparam, event, insert, select, update
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
+from sqlalchemy.dialects.sqlite import insert as upsert
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql.elements import ClauseElement
@@ -35,6 +36,7 @@ from services.loyalty.store import (
     KeyTakenError,
     Located,
     Reader,
+    Recorded,
     StoreLostError,
     bucket_from_row,
     member_from_row,
@@ -46,6 +48,7 @@ PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA busy_timeout=5000",
     "PRAGMA cache_size=-65536",
+    "PRAGMA secure_delete=ON",  # what is erased is overwritten, not merely unlinked
 )
 
 
@@ -107,6 +110,32 @@ _DECIDED = _sql(
         & (schema.journal.c.sequence == schema.locator.c.sequence),
     )
     .where(*_by(schema.locator, *_KEY))
+)
+_RECORDED = _sql(
+    select(*[schema.journal.c[n] for n in Recorded._fields[:-1]], schema.basket.c.line_items)
+    .join_from(
+        schema.locator,
+        schema.journal,
+        (schema.journal.c.bucket == schema.locator.c.home_bucket)
+        & (schema.journal.c.sequence == schema.locator.c.sequence),
+    )
+    .outerjoin(
+        schema.basket,
+        (schema.basket.c.bucket == schema.journal.c.bucket)
+        & (schema.basket.c.sequence == schema.journal.c.sequence),
+    )
+    .where(*_by(schema.locator, *_KEY), schema.journal.c.member_id.is_not(None))
+)
+_REVERSAL = _sql(
+    select(schema.reversal.c.so_far).where(*_by(schema.reversal, "bucket", "sequence"))
+)
+_new_reversal = upsert(schema.reversal).values(
+    {c.name: bindparam(c.name) for c in schema.reversal.columns}
+)
+_WRITE_REVERSAL = _sql(
+    _new_reversal.on_conflict_do_update(
+        index_elements=["bucket", "sequence"], set_={"so_far": _new_reversal.excluded.so_far}
+    )
 )
 _CHANGE_MEMBER = _sql(
     update(schema.member)
@@ -174,22 +203,19 @@ class _Transaction:
         return await self._connection.run(read)
 
     async def members(self, wanted: Sequence[tuple[int, str]]) -> dict[str, Member]:
-        def read(raw: sqlite3.Connection) -> dict[str, Member]:
-            members: dict[str, Member] = {}
-            for bucket, member_id in wanted:
-                values = {"the_bucket": bucket, "the_member_id": member_id}
-                row = raw.execute(_MEMBER, values).fetchone()
-                if row is not None:
-                    members[member_id] = member_from_row(row)
-            return members
-
-        return await self._connection.run(read)
+        return await self._connection.run(lambda raw: _members(raw, wanted))
 
     async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
         return await self._connection.run(lambda raw: _owners(raw, cards))
 
     async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
         return await self._connection.run(lambda raw: _decided(raw, keys))
+
+    async def recorded(self, keys: Sequence[Key]) -> dict[Key, Recorded]:
+        return await self._connection.run(lambda raw: _recorded(raw, keys))
+
+    async def reversals(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
+        return await self._connection.run(lambda raw: _reversals(raw, places))
 
     async def append(self, batch: Batch) -> None:
         await self._connection.run(lambda raw: _append(raw, batch))
@@ -209,6 +235,7 @@ def _append(raw: sqlite3.Connection, batch: Batch) -> None:
             for row in batch.changed_members
         ],
     )
+    raw.executemany(_WRITE_REVERSAL, batch.reversals)
     raw.executemany(_CHANGE_BUCKET, [{**row, "the_bucket": row["bucket"]} for row in batch.buckets])
 
 
@@ -222,6 +249,33 @@ def _decided(raw: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Decided]
     return {key: Decided(*row) for key, row in found if row is not None}
 
 
+def _members(raw: sqlite3.Connection, wanted: Sequence[tuple[int, str]]) -> dict[str, Member]:
+    members: dict[str, Member] = {}
+    for bucket, member_id in wanted:
+        values = {"the_bucket": bucket, "the_member_id": member_id}
+        row = raw.execute(_MEMBER, values).fetchone()
+        if row is not None:
+            members[member_id] = member_from_row(row)
+    return members
+
+
+def _recorded(raw: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Recorded]:
+    found = ((key, raw.execute(_RECORDED, _named(key)).fetchone()) for key in keys)
+    return {key: Recorded(*row) for key, row in found if row is not None}
+
+
+def _reversals(
+    raw: sqlite3.Connection, places: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], str]:
+    found: dict[tuple[int, int], str] = {}
+    for bucket, sequence in places:
+        values = {"the_bucket": bucket, "the_sequence": sequence}
+        row = raw.execute(_REVERSAL, values).fetchone()
+        if row is not None:
+            found[bucket, sequence] = row[0]
+    return found
+
+
 class _Reader:
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
@@ -232,6 +286,9 @@ class _Reader:
             return {card: member_from_row(row) for card, row in found if row is not None}
 
         return await self._connection.run(read)
+
+    async def members(self, wanted: Sequence[tuple[int, str]]) -> dict[str, Member]:
+        return await self._connection.run(lambda raw: _members(raw, wanted))
 
     async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
         return await self._connection.run(lambda raw: _decided(raw, keys))
@@ -259,6 +316,9 @@ class SqliteStore:
 
     async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
         return await self._read.run(lambda raw: _owners(raw, cards))
+
+    async def recorded(self, keys: Sequence[Key]) -> dict[Key, Recorded]:
+        return await self._read.run(lambda raw: _recorded(raw, keys))
 
     @asynccontextmanager
     async def writing(self, lane: int = 0) -> AsyncIterator[_Transaction]:

@@ -4,17 +4,31 @@ from typing import Any, assert_never
 
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty.domain.decision import (
+    Activated,
+    Adjusted,
     AlreadyDecided,
+    Announced,
     BlockedSet,
     Burnt,
     Captured,
+    CardsChanged,
     Decision,
     Enrolled,
+    Erased,
     Expired,
+    LegBooked,
+    Merged,
     Refusal,
     Refused,
+    Released,
+    Reserved,
+    Returned,
+    Settled,
     Summary,
+    TierMoved,
+    Voided,
 )
+from services.loyalty.domain.discount import VatShare
 from services.loyalty.domain.receipt import receipt_lines
 from services.loyalty.domain.redemption import Limit
 from services.loyalty.feed import write_time
@@ -74,17 +88,45 @@ def _write_booked(into: pb.Decision, decision: Decision, original: Answer | None
             _write_captured(into.captured, decision)
         case Refused():
             _write_refused(into.refused, decision)
+        case Reserved():
+            _write_reserved(into.reservation, decision)
+        case Released():
+            _write_released(into.released, decision)
+        case Voided():
+            _write_voided(into.voided, decision)
+        case Returned():
+            _write_returned(into.returned, decision)
+        case Enrolled():
+            _write_member(into.enrolled.member, decision.member)
         case Burnt():
             into.abandoned.abandoned = True
         case AlreadyDecided():
             assert original is not None
             into.abandoned.abandoned = False
             write_decision(into.abandoned.decision, decision.target_id, original)
-        case Enrolled() | BlockedSet() | Expired():
-            # of staff and of time: a till that names such an id learns only who it was about
-            _write_member(into.identified.member, decision.member)
+        case LegBooked():
+            raise AssertionError("a second row has no id that a till could name")
         case _:
-            assert_never(decision)
+            _write_unasked(into, decision)
+
+
+def _write_unasked(
+    into: pb.Decision,
+    decision: Adjusted
+    | Merged
+    | CardsChanged
+    | BlockedSet
+    | Erased
+    | Settled
+    | Activated
+    | Expired
+    | Announced
+    | TierMoved,
+) -> None:
+    """Of staff and of time: a till that names such an id learns only who it was about. (The ids of
+    what time did are no ids for tills to name.)
+    """
+    _write_member(into.identified.member, decision.member)
 
 
 def _write_told(into: pb.Decision, result: Identified | Quoted | Found | Refused) -> None:
@@ -104,6 +146,8 @@ def _write_told(into: pb.Decision, result: Identified | Quoted | Found | Refused
 def _write_captured(into: pb.Captured, decision: Captured) -> None:
     _write_member(into.member, decision.member)
     into.points_earned = decision.points_earned
+    into.points_pending = decision.points_pending
+    into.points_settled = decision.points_settled
     into.receipt_lines.extend(
         receipt_lines(
             version=decision.receipt_version,
@@ -120,9 +164,66 @@ def _write_captured(into: pb.Captured, decision: Captured) -> None:
     into.points_redeemed = decision.points_redeemed
     into.points_redeemed_from_basket = decision.points_redeemed_from_basket
     into.discount_minor = decision.discount_minor
-    for line_id, minor in decision.line_discounts:
+    _write_discounts(into, decision.line_discounts, decision.vat_discounts)
+
+
+def _write_reserved(into: pb.Reserved, decision: Reserved) -> None:
+    _write_member(into.member, decision.member)
+    into.points = decision.points
+    into.points_held = decision.points_held
+    into.points_promised = decision.points_promised
+    into.discount_minor = decision.discount_minor
+    _write_discounts(into, decision.line_discounts, decision.vat_discounts)
+    write_time(into.expires_at, decision.expires_at_us)
+
+
+def _write_released(into: pb.Released, decision: Released) -> None:
+    _write_member(into.member, decision.member)
+    into.points_held = decision.points_held
+
+
+def _write_voided(into: pb.Voided, decision: Voided) -> None:
+    _write_member(into.member, decision.member)
+    into.points_restored = decision.points_restored
+    into.points_taken_back = decision.points_taken_back
+    into.points_owed = decision.points_owed
+    into.points_let_go = decision.points_let_go
+
+
+def _write_returned(into: pb.Returned, decision: Returned) -> None:
+    _write_member(into.member, decision.member)
+    into.refund_minor = decision.refund_minor
+    into.discount_minor = decision.discount_minor
+    into.refund_money_minor = decision.refund_minor - decision.discount_minor
+    for line in decision.line_refunds:
+        into.line_refunds.add(
+            line_id=line.line_id,
+            quantity_milli=line.quantity_milli,
+            refund_minor=line.refund_minor,
+            discount_minor=line.discount_minor,
+        )
+    for share in decision.vat_refunds:
+        into.vat_refunds.add(
+            vat_rate_key=share.vat_rate_key,
+            refund_minor=share.refund_minor,
+            discount_minor=share.discount_minor,
+            refund_money_minor=share.refund_minor - share.discount_minor,
+        )
+    into.points_restored = decision.points_restored
+    into.points_taken_back = decision.points_taken_back
+    into.points_owed = decision.points_owed
+    into.points_let_go = decision.points_let_go
+    into.complete = decision.complete
+
+
+def _write_discounts(
+    into: pb.Captured | pb.Reserved,
+    line_discounts: tuple[tuple[str, int], ...],
+    vat_discounts: tuple[VatShare, ...],
+) -> None:
+    for line_id, minor in line_discounts:
         into.line_discounts.add(line_id=line_id, discount_minor=minor)
-    for share in decision.vat_discounts:
+    for share in vat_discounts:
         into.vat_discounts.add(
             vat_rate_key=share.vat_rate_key,
             discount_minor=share.discount_minor,
@@ -166,3 +267,5 @@ def _write_member(into: pb.MemberSummary, member: Summary) -> None:
     into.points = member.points
     into.available = member.available
     into.language = member.language
+    into.pending = member.pending
+    into.tier = member.tier

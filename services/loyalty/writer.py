@@ -12,20 +12,28 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.loyalty.clock import Clock
+from services.loyalty.domain.command import Abandon, Capture, Command, Enrol, Reserve, ReturnItems
 from services.loyalty.domain.decision import (
     JOURNALLED,
-    Abandon,
     AlreadyDecided,
-    Capture,
-    Command,
     Decision,
     Refusal,
     Refused,
+    Reserved,
+    Settled,
 )
 from services.loyalty.domain.value import value
-from services.loyalty.draft import DEFERRED, Deferred, Draft, home_of, keys_of
+from services.loyalty.draft import DEFERRED, Deferred, Draft, Moved
 from services.loyalty.keys import Key, KeyKind, card_key, operation_key
 from services.loyalty.owners import Owners
+from services.loyalty.places import (
+    Home,
+    Known,
+    homes_of,
+    keys_of,
+    names_decided,
+    names_record,
+)
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.record import decision_from_json
 from services.loyalty.store import (
@@ -90,6 +98,7 @@ class Writer:
         clock: Clock,
         *,
         committed: Callable[[], None] = lambda: None,
+        reserved: Callable[[Reserved], None] = lambda _: None,
         lane: int = 0,
         owners: Owners | None = None,
     ) -> None:
@@ -97,7 +106,7 @@ class Writer:
         self._lane = lane
         self._programmes = programmes
         self._clock = clock
-        self._committed = committed
+        self._committed, self._reserved = committed, reserved
         self._queue: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -210,22 +219,21 @@ class Writer:
 
     async def _draft(self, transaction: Transaction, items: list[Item]) -> tuple[Draft, int]:
         """Locks, then reads: what is decided upon is never older than the lock."""
-        owners = await self._card_owners(transaction, items)
-        homes = {home for item in items if (home := home_of(item.command, owners)) is not None}
-        buckets = await transaction.lock(sorted({bucket for bucket, _ in homes}))
-        members = await transaction.members([home for home in homes if home[1]])
-        targets = [
-            operation_key(item.command.target_id)
-            for item in items
-            if isinstance(item.command, Abandon)
-        ]
-        now_us = max([self._clock.now_us(), *(b.last_time_us for b in buckets.values())])
+        known = await self._known(transaction, items)
+        homes = _homes(items, known)
+        buckets = await transaction.lock(sorted({home.bucket for home in homes}))
+        members = await transaction.members([home for home in homes if home.member_id])
+        named = [key for item in items if (key := names_decided(item.command)) is not None]
+        receipts = [(row.bucket, row.sequence) for row in known.recorded.values()]
+        now_us = max([self._clock.now_us(), *[b.last_time_us for b in buckets.values()]])
         draft = Draft(
             moment=self._programmes.moment(now_us),
+            programmes=self._programmes,
             buckets=buckets,
             members=members,
-            owners=owners,
-            targets=await transaction.decided(targets) if targets else {},
+            known=known,
+            decided_before=await transaction.decided(named) if named else {},
+            reversals=await transaction.reversals(receipts) if receipts else {},
         )
         return draft, now_us
 
@@ -253,27 +261,38 @@ class Writer:
             if isinstance(decision, Deferred):
                 assert decision is DEFERRED
                 later.append(item)
+            elif isinstance(decision, Moved):
+                self._owners.moved[decision.member_id] = decision.merged_into
+                later.append(item)
             else:
                 answers.append((item, decision))
         return later
 
-    async def _card_owners(self, transaction: Transaction, items: list[Item]) -> dict[str, Located]:
-        """Card → member, before the lock; the member's own cards are checked again under it."""
+    async def _known(self, transaction: Transaction, items: list[Item]) -> Known:
+        """Cards → members and what else the commands refer to, before the lock. A member's own
+        cards are checked again under it; journal rows never change.
+        """
         owners: dict[str, Located] = {}
         unknown: dict[Key, str] = {}
+        referred: list[Key] = []
         for item in items:
-            if isinstance(item.command, Capture):
-                card = item.command.card
-                owner = self._owners.known(card)
+            command = item.command
+            if isinstance(command, Capture | Reserve):
+                owner = self._owners.known(command.card)
                 if owner is not None:
-                    owners[card] = owner
+                    owners[command.card] = owner
                 else:
-                    unknown[card_key(card)] = card
+                    unknown[card_key(command.card)] = command.card
+            elif (key := names_record(command)) is not None:
+                referred.append(key)
         if unknown:
             for key, owner in (await transaction.owners(list(unknown))).items():
                 owners[unknown[key]] = owner
                 self._owners.remember(unknown[key], owner)
-        return owners
+        recorded = await transaction.recorded(referred) if referred else {}
+        concerned = [owner.member_id for owner in owners.values() if owner.member_id]
+        concerned += [row.member_id for row in recorded.values()]
+        return Known(owners, recorded, self._owners.moves_of(concerned))
 
     async def _decided_before(
         self, transaction: Transaction, draft: Draft, answers: list[tuple[Item, Decision]]
@@ -292,6 +311,10 @@ class Writer:
     def _remembered(self, command: Command, answer: Answer) -> Answer:
         """Keeps what was booked at hand, so that an ordinary retry costs the database nothing."""
         decision = answer.decision
+        if isinstance(decision, Settled):
+            return answer
+        if isinstance(decision, Reserved):
+            self._reserved(decision)
         if not isinstance(decision, Refused) or decision.reason in JOURNALLED:
             self._recent[command.operation_id] = (command.fingerprint, answer)
             if len(self._recent) > RECENT_MAX:
@@ -312,7 +335,7 @@ class Writer:
             if own in found:
                 item.reply(_from_journal(item.command, found[own]))
             elif taken and not isinstance(item.command, Abandon):
-                item.reply(Answer(_key_refusal(taken[0])))
+                item.reply(Answer(_key_refusal(taken[0], item.command)))
             else:
                 left.append(item)
         if len(left) == len(items) and not any(isinstance(i.command, Abandon) for i in items):
@@ -382,12 +405,24 @@ ABANDONED = Refused(
 )
 
 
-def _key_refusal(key: Key) -> Refused:
+def _key_refusal(key: Key, command: Command) -> Refused:
     if key.kind == KeyKind.RECEIPT:
+        at = "return_items" if isinstance(command, ReturnItems) else "capture.basket"
         return Refused(
             Refusal.RECEIPT_REUSED,
-            "capture.basket.receipt_number",
+            f"{at}.receipt_number",
             "this receipt was captured under another id; ask its status, or correct the number",
         )
     assert key.kind == KeyKind.CARD
-    return Refused(Refusal.CARD_TAKEN, "card", "this card belongs to a member already")
+    at = "card" if isinstance(command, Enrol) else "new_card"
+    return Refused(Refusal.CARD_TAKEN, at, "this card belongs to a member already")
+
+
+def _homes(items: Sequence[Item], known: Known) -> set[Home]:
+    """Everything that a batch has to lock and to read."""
+    homes: set[Home] = set()
+    for item in items:
+        found = homes_of(item.command, known)
+        if not isinstance(found, Refused):
+            homes.update(found)
+    return homes

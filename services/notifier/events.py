@@ -15,20 +15,34 @@ from bonpunkt.loyalty.v1.feed_pb2 import JournalEntry
 
 BODY_BYTES_MAX = 20_000  # the advice of Standard Webhooks
 
-_OTHER = "member.changed"  # a kind of operation that this version does not know yet
-_TYPES = {
-    "enrol": "member.enrolled",
-    "capture": "member.points_changed",
-    "expire": "member.points_changed",
-    "block": "member.blocked",
-    "unblock": "member.unblocked",
+_OTHER = "member.changed"  # also of every kind of operation that this version does not know yet
+_KINDS = {
+    "member.enrolled": ("enrol",),
+    "member.points_changed": (
+        *("reserve", "release", "timeout", "capture", "void", "return"),
+        *("adjust", "merge", "activate", "expire"),
+    ),
+    "member.points_expiring": ("announce",),
+    "member.tier_changed": ("tier",),
+    "member.blocked": ("block",),
+    "member.unblocked": ("unblock",),
+    "member.merged": ("merged",),
+    "member.erased": ("erase",),
+    _OTHER: ("cards",),
 }
-TYPES = tuple(sorted({*_TYPES.values(), _OTHER}))
+_TYPES = {kind: event_type for event_type, kinds in _KINDS.items() for kind in kinds}
+TYPES = tuple(sorted(_KINDS))
 
 
 class _ExpiringSchema(Schema):
     points = fields.Integer(required=True, validate=validate.Range(min=1))
     on = fields.String(required=True)
+
+
+class _NoticeSchema(Schema):
+    points = fields.Integer(required=True, validate=validate.Range(min=1))
+    on = fields.String(required=True)
+    days_ahead = fields.Integer(required=True)
 
 
 class _OperationSchema(Schema):
@@ -52,6 +66,8 @@ class _DataSchema(Schema):
     operation = fields.Nested(_OperationSchema, required=True)
     store_id = fields.String(required=True)
     effective_at = fields.String(required=True)
+    notice = fields.Nested(_NoticeSchema)  # of member.points_expiring
+    merged_into = fields.String()  # of whoever is merged
 
 
 class EventSchema(Schema):
@@ -123,8 +139,23 @@ def _document(entry: JournalEntry, *, event_type: str, epoch: int) -> dict[str, 
             },
             "store_id": entry.store_id,
             "effective_at": effective_at,
+            **_news(entry),
         },
     }
+
+
+def _news(entry: JournalEntry) -> dict[str, object]:
+    """What only some events tell."""
+    if entry.HasField("expiry_notice"):
+        notice = entry.expiry_notice
+        return {
+            "notice": {
+                "points": notice.points,
+                "on": notice.expires_on,
+                "days_ahead": notice.days_ahead,
+            }
+        }
+    return {"merged_into": entry.state.merged_into} if entry.state.merged_into else {}
 
 
 def _iso(moment: Timestamp) -> str:

@@ -14,11 +14,15 @@ from services.loyalty.admin.known_browsers import KnownBrowsers
 from services.loyalty.admin.language import Language, gettext
 from services.loyalty.admin.notices import NOTICES
 from services.loyalty.admin.pages.account import AccountPages
+from services.loyalty.admin.pages.adjustments import AdjustmentPages
 from services.loyalty.admin.pages.audit import AuditPages
+from services.loyalty.admin.pages.cards import CardPages
 from services.loyalty.admin.pages.endpoints import EndpointPages
 from services.loyalty.admin.pages.entries import EntryPages
 from services.loyalty.admin.pages.members import MemberPages
+from services.loyalty.admin.pages.merging import MergePages
 from services.loyalty.admin.pages.overview import OverviewPages
+from services.loyalty.admin.pages.statements import StatementPages
 from services.loyalty.admin.pages.terminals import TerminalPages
 from services.loyalty.admin.peers import Loyalty, Notifier, UnreachableError
 from services.loyalty.admin.settings import AdminSettings
@@ -47,8 +51,13 @@ def create_app(settings: AdminSettings, *, loyalty: Loyalty, notifier: Notifier)
 
     AccountPages(cookies, known, loyalty).register(app)
     OverviewPages(figures, notifier).register(app)
-    MemberPages(loyalty, notifier).register(app)
-    EntryPages(loyalty).register(app)
+    members = MemberPages(loyalty, notifier, figures)
+    members.register(app)
+    CardPages(loyalty, members).register(app)
+    AdjustmentPages(loyalty, members).register(app)
+    MergePages(loyalty, members).register(app)
+    StatementPages(loyalty, figures, members).register(app)
+    EntryPages(loyalty, figures).register(app)
     TerminalPages(loyalty).register(app)
     EndpointPages(notifier).register(app)
     AuditPages(loyalty).register(app)

@@ -11,7 +11,8 @@ from typing import Any
 from bonpunkt.loyalty.v1.feed_pb2 import JournalEntry
 from bonpunkt.loyalty.v1.journal_pb2 import GetEntryResponse
 from services.loyalty.admin.basket import lines_of, vat_of
-from services.loyalty.admin.language import day, gettext, money, points
+from services.loyalty.admin.explain_kinds import asked_for, refused, told_of_kind
+from services.loyalty.admin.language import gettext, money, points
 
 WEIGHT_PER_MINOR = 100  # facts.rated_weight is minor units times percent
 
@@ -29,6 +30,13 @@ _TOLD_IN_WORDS = {
     "business_date",
     "receipt_number",
     "target_id",
+    "receipt",
+    "merged_id",
+    "merged_into",
+    "lost_card",
+    "reason_code",
+    "activates_on",
+    "until",
 }
 _TOLD_OF_DECISION = {
     "result",
@@ -47,10 +55,35 @@ _TOLD_OF_DECISION = {
     "field",
     "points_maximum",
     "target_id",
+    "main_id",
+    "merged_id",
+    "points",
+    "reason_code",
+    "points_held",
+    "points_promised",
+    "points_pending",
+    "points_settled",
+    "points_activated",
+    "points_forfeited",
+    "points_restored",
+    "points_taken_back",
+    "points_owed",
+    "points_let_go",
+    "refund_minor",
+    "line_refunds",
+    "vat_refunds",
+    "complete",
+    "expires_at_us",
+    "expires_on",
+    "days_ahead",
+    "tier_before",
 }
+# Kinds besides a purchase after which it is told what the member has.
+_MOVE_POINTS = {"expire", "void", "return", "adjust", "merge", "activate", "reserve", "release"}
+_MOVE_POINTS |= {"timeout"}
 
 
-def explained(answer: GetEntryResponse) -> dict[str, Any]:
+def explained(answer: GetEntryResponse, *, currency: str) -> dict[str, Any]:
     """What the template of an entry shows beside the entry itself."""
     decision = _object(answer.decision_json)
     facts = _object(answer.facts_json)
@@ -63,17 +96,23 @@ def explained(answer: GetEntryResponse) -> dict[str, Any]:
                 decision=decision,
                 facts=facts,
                 programme=_object(answer.programme_json),
+                currency=currency,
             )
         ),
         "transfers": movements.get("transfers", []),
         "lots": movements.get("lots", []),
+        "waiting": movements.get("pending", []),
         "lines": lines_of(basket, decision),
         "vat": vat_of(basket, decision),
+        "line_refunds": decision.get("line_refunds", []),
+        "vat_refunds": decision.get("vat_refunds", []),
         "discount_minor": decision.get("discount_minor", 0),
-        "total_minor": facts.get("total_minor"),
+        "total_minor": facts.get("total_minor") if answer.entry.kind == "capture" else None,
+        "receipt": facts.get("receipt"),
+        "other_member": facts.get("merged_id") or facts.get("merged_into"),
         "other_facts": {
-            **{key: value for key, value in facts.items() if key not in _TOLD_IN_WORDS},
-            **{key: value for key, value in decision.items() if key not in _TOLD_OF_DECISION},
+            **{k: v for k, v in facts.items() if k not in _TOLD_IN_WORDS and v != ""},
+            **{k: v for k, v in decision.items() if k not in _TOLD_OF_DECISION and v != ""},
         },
         "decision": decision,
         "facts": facts,
@@ -86,24 +125,25 @@ def sentences(
     decision: Mapping[str, Any],
     facts: Mapping[str, Any],
     programme: Mapping[str, Any],
+    currency: str,
 ) -> Iterator[str]:
-    """The story of the entry, in the order in which it was decided."""
+    """The story of the entry, in the order in which it was decided. `currency` is that of today's
+    programme, for entries that name no version.
+    """
     if decision.get("result") == "refused":
-        yield from _refused(decision, facts)
+        yield from refused(entry, decision, facts)
     elif entry.kind == "capture":
         yield from _earned(decision, facts)
         yield _rate(decision, facts, programme)
+        yield from _settled_and_waiting(decision)
         yield from _redeemed(decision, facts)
         yield from _afterwards(entry)
-    elif entry.kind == "expire":
-        yield gettext(
-            "%(points)s points could be redeemed until %(day)s. Nobody did, so they expired.",
-            points=points(entry.points_expired),
-            day=day(str(facts.get("expires_on", ""))),
-        )
-        yield from _afterwards(entry)
     else:
-        yield from _told_of_kind(entry, decision)
+        yield from told_of_kind(
+            entry, decision, facts, currency=str(programme.get("currency", currency))
+        )
+        if entry.kind in _MOVE_POINTS:
+            yield from _afterwards(entry)
 
 
 def _earned(decision: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
@@ -154,6 +194,20 @@ def _rate(
     )
 
 
+def _settled_and_waiting(decision: Mapping[str, Any]) -> Iterator[str]:
+    settled, waiting = decision.get("points_settled"), decision.get("points_pending")
+    if settled:
+        yield gettext(
+            "%(points)s of them paid back what the member owed after a return.",
+            points=points(int(settled)),
+        )
+    if waiting:
+        yield gettext(
+            "%(points)s of them can be redeemed only later, as the programme has it.",
+            points=points(int(waiting)),
+        )
+
+
 def _rated(weight: int, total_minor: int, currency: str) -> str:
     if weight == total_minor * WEIGHT_PER_MINOR:
         return gettext("All of it counts for points.")
@@ -172,7 +226,7 @@ def _redeemed(decision: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator
         yield gettext("The till did not ask to redeem points.")
         return
     redeemed = int(decision.get("points_redeemed", 0))
-    yield _asked(asked)
+    yield asked_for(asked)
     yield gettext(
         "%(before)s points were available before, and %(earned)s came from this basket.",
         before=points(int(facts.get("available_before", 0))),
@@ -194,12 +248,6 @@ def _redeemed(decision: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator
     yield from _limit(asked, redeemed, facts.get("share_cap_points"))
 
 
-def _asked(asked: object) -> str:
-    if isinstance(asked, int):
-        return gettext("The till asked to redeem %(points)s points.", points=points(asked))
-    return gettext("The till asked to redeem as many points as possible.")
-
-
 def _limit(asked: object, redeemed: int, share_cap: object) -> Iterator[str]:
     """Why not more: only where the till had asked for the most."""
     if isinstance(asked, int):
@@ -211,45 +259,6 @@ def _limit(asked: object, redeemed: int, share_cap: object) -> Iterator[str]:
         )
     else:
         yield gettext("More was not possible: all points that were there are used.")
-
-
-def _refused(decision: Mapping[str, Any], facts: Mapping[str, Any]) -> Iterator[str]:
-    if decision.get("reason") == "exceeds_available":
-        yield _asked(facts.get("redeem_asked"))
-        yield gettext(
-            "Only %(before)s were available before, and with those of this basket at most "
-            "%(most)s could be redeemed. So the purchase was refused, and nothing was booked.",
-            before=points(int(facts.get("available_before", 0))),
-            most=points(int(decision.get("points_maximum", 0))),
-        )
-    else:
-        yield gettext(
-            "Refused (%(reason)s), and nothing was booked.", reason=str(decision.get("reason"))
-        )
-    if decision.get("remedy"):
-        yield gettext("What the till was told: “%(remedy)s”.", remedy=str(decision["remedy"]))
-
-
-def _told_of_kind(entry: JournalEntry, decision: Mapping[str, Any]) -> Iterator[str]:
-    match entry.kind:
-        case "enrol":
-            yield gettext("The member joined the programme.")
-        case "block":
-            yield gettext("Blocked: the member's cards are turned away at every till.")
-        case "unblock":
-            yield gettext("No longer blocked: the member's cards are accepted again.")
-        case "abandon" if decision.get("result") == "already_decided":
-            yield gettext(
-                "A till gave up an operation that had been decided: that decision stands."
-            )
-        case "abandon":
-            yield gettext(
-                "A till gave up an operation: nothing was booked under it, and nothing ever will."
-            )
-    if decision.get("reason"):
-        yield gettext("Reason given: “%(reason)s”.", reason=str(decision["reason"]))
-    if decision.get("target_id"):
-        yield gettext("The operation: %(id)s.", id=str(decision["target_id"]))
 
 
 def _afterwards(entry: JournalEntry) -> Iterator[str]:

@@ -10,6 +10,12 @@ from services.loyalty.admin.peers import Refusal
 NOTICES: dict[str, LazyString] = {
     "member_blocked": lazy_gettext("The member is blocked."),
     "member_unblocked": lazy_gettext("The member is no longer blocked."),
+    "adjusted": lazy_gettext("The points are booked."),
+    "adjustment_waits": lazy_gettext("Nothing is booked yet: a second person has to approve."),
+    "adjustment_approved": lazy_gettext("Approved, and booked."),
+    "adjustment_declined": lazy_gettext("Declined. Nothing was booked."),
+    "cards_changed": lazy_gettext("The member's cards are changed."),
+    "merged": lazy_gettext("The members are one now."),
     "terminal_blocked": lazy_gettext("The terminal is blocked. Its till is turned away at once."),
     "endpoint_enabled": lazy_gettext("The endpoint is enabled; what was kept back is being sent."),
     "endpoint_disabled": lazy_gettext("The endpoint is disabled; deliveries are kept for it."),
@@ -28,6 +34,24 @@ _FIELDS: dict[str, LazyString] = {
     "url": lazy_gettext("Address: it has to begin with https://, or with http:// on loopback."),
     "secret": lazy_gettext("Secret: whsec_ and 24 to 64 bytes in base64, or leave it empty."),
     "reason": lazy_gettext("Reason: 3 to 200 characters."),
+    "points": lazy_gettext("Points: a whole number, 1 or more."),
+    "reason_code": lazy_gettext("Reason: choose one."),
+    "new_card": lazy_gettext("Card: 1 to 64 characters, and another one than the lost card."),
+    "from_date": lazy_gettext("First day: a day, and so that the period is not too long."),
+    "to_date": lazy_gettext("Last day: a day, and none before the first."),
+    "business_date": lazy_gettext("Business date: a day."),
+}
+
+# By the field that the ledger's refusal names: the form was right, but not for this member now.
+_STATES: dict[str, LazyString] = {
+    "id": lazy_gettext("This form was sent before with other values. Please fill it in again."),
+    "points": lazy_gettext("The member does not have so many points available."),
+    "new_card": lazy_gettext("This card belongs to somebody already; hand out another one."),
+    "lost_card": lazy_gettext("This is none of the member's cards."),
+    "operation_id": lazy_gettext("This was decided before, so nothing was changed."),
+    "member_id": lazy_gettext("This member was merged or erased; nothing can be ordered here."),
+    "survivor_id": lazy_gettext("One of the two was merged or erased before."),
+    "merged_id": lazy_gettext("One of the two was merged or erased before."),
 }
 
 
@@ -38,6 +62,8 @@ def words(refusal: Refusal) -> str:
             return gettext("This name is taken; choose another.")
         case grpc.StatusCode.NOT_FOUND:
             return gettext("There is no such thing any more.")
+        case grpc.StatusCode.PERMISSION_DENIED if refusal.field == "asked_by":
+            return gettext("You asked for this yourself: another person has to decide.")
         case grpc.StatusCode.PERMISSION_DENIED:
             return gettext("Your account may not do this. Ask a manager.")
         case grpc.StatusCode.UNAUTHENTICATED:
@@ -47,5 +73,7 @@ def words(refusal: Refusal) -> str:
             return gettext(
                 "Too many failed attempts. Try again in %(minutes)d min.", minutes=minutes
             )
+        case grpc.StatusCode.FAILED_PRECONDITION if refusal.field in _STATES:
+            return str(_STATES[refusal.field])
         case _:
             return str(_FIELDS.get(refusal.field, refusal.details))

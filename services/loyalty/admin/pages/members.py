@@ -3,13 +3,14 @@
 import uuid
 from collections.abc import Sequence
 
-import uuid_utils
 from flask import Flask, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from bonpunkt.loyalty.v1 import journal_pb2, member_pb2
 from bonpunkt.notifier.v1 import notifier_pb2 as notifier_pb
+from services.loyalty.admin.figures import Figures
 from services.loyalty.admin.notices import words
+from services.loyalty.admin.orders import as_uuid, new_operation_id, operation_id, text
 from services.loyalty.admin.peers import Loyalty, Notifier, Refusal, UnreachableError
 from services.loyalty.admin.visitors import Need, needs, visitor
 
@@ -19,9 +20,10 @@ CARD_CHARACTERS_MAX = 64
 
 
 class MemberPages:
-    def __init__(self, loyalty: Loyalty, notifier: Notifier) -> None:
+    def __init__(self, loyalty: Loyalty, notifier: Notifier, figures: Figures) -> None:
         self._loyalty = loyalty
         self._notifier = notifier
+        self._figures = figures
 
     def register(self, app: Flask) -> None:
         app.add_url_rule("/find", "find", self.find, methods=["POST"])
@@ -36,15 +38,40 @@ class MemberPages:
     def find(self) -> AnyResponse | tuple[str, int]:
         """By POST: a card number earns and redeems, so it stays out of addresses and histories."""
         wanted = "".join(request.form.get("wanted", "").split())
-        answer = self._find(wanted)
+        answer = self.sought(wanted)
         if answer is None:
             return render_template("not_found.html", wanted=wanted), 404
         return redirect(url_for("member", member_id=answer.member_id), 303)
 
-    def _find(self, wanted: str) -> member_pb2.GetMemberResponse | None:
+    @needs(Need.CLERK)
+    def show(self, member_id: uuid.UUID) -> str:
+        return self.page(member_id)
+
+    @needs(Need.MANAGER)
+    def block(self, member_id: uuid.UUID) -> AnyResponse | tuple[str, int]:
+        order = member_pb2.BlockMemberRequest(
+            operation_id=operation_id(), member_id=str(member_id), reason=text("reason")
+        )
+        members = self._loyalty.members
+        answer = self._loyalty.call(members.BlockMember, order, metadata=visitor().acting)
+        return self.done(member_id, answer, "member_blocked")
+
+    @needs(Need.MANAGER)
+    def unblock(self, member_id: uuid.UUID) -> AnyResponse | tuple[str, int]:
+        order = member_pb2.UnblockMemberRequest(
+            operation_id=operation_id(), member_id=str(member_id), reason=text("reason")
+        )
+        members = self._loyalty.members
+        answer = self._loyalty.call(members.UnblockMember, order, metadata=visitor().acting)
+        return self.done(member_id, answer, "member_unblocked")
+
+    # --- for the pages that order something of a member ------------------------------------
+
+    def sought(self, wanted: str) -> member_pb2.GetMemberResponse | None:
+        """The member with this card number or id."""
         if not 1 <= len(wanted) <= CARD_CHARACTERS_MAX:
             return None
-        member_id = _as_uuid(wanted)
+        member_id = as_uuid(wanted)
         if member_id is not None:
             question = member_pb2.GetMemberRequest(member_id=member_id)
         else:
@@ -52,41 +79,32 @@ class MemberPages:
         answer = self._loyalty.call(self._loyalty.members.GetMember, question)
         return None if isinstance(answer, Refusal) else answer
 
-    @needs(Need.CLERK)
-    def show(self, member_id: uuid.UUID) -> str:
-        return self._page(member_id)
-
-    @needs(Need.MANAGER)
-    def block(self, member_id: uuid.UUID) -> AnyResponse | tuple[str, int]:
-        order = member_pb2.BlockMemberRequest(
-            operation_id=_operation_id(),
-            member_id=str(member_id),
-            reason=request.form.get("reason", "").strip(),
-        )
-        members = self._loyalty.members
-        answer = self._loyalty.call(members.BlockMember, order, metadata=visitor().acting)
-        if isinstance(answer, Refusal):
-            return self._page(member_id, problem=words(answer)), 422
-        return redirect(url_for("member", member_id=member_id, done="member_blocked"), 303)
-
-    @needs(Need.MANAGER)
-    def unblock(self, member_id: uuid.UUID) -> AnyResponse | tuple[str, int]:
-        order = member_pb2.UnblockMemberRequest(
-            operation_id=_operation_id(),
-            member_id=str(member_id),
-            reason=request.form.get("reason", "").strip(),
-        )
-        members = self._loyalty.members
-        answer = self._loyalty.call(members.UnblockMember, order, metadata=visitor().acting)
-        if isinstance(answer, Refusal):
-            return self._page(member_id, problem=words(answer)), 422
-        return redirect(url_for("member", member_id=member_id, done="member_unblocked"), 303)
-
-    def _page(self, member_id: uuid.UUID, *, problem: str = "") -> str:
+    def known(self, member_id: uuid.UUID) -> member_pb2.GetMemberResponse:
+        """The member whom an address names; no such page if there is none."""
         question = member_pb2.GetMemberRequest(member_id=str(member_id))
         member = self._loyalty.call(self._loyalty.members.GetMember, question)
         if isinstance(member, Refusal):
             abort(404)
+        return member
+
+    def done(
+        self, member_id: uuid.UUID, answer: object, code: str
+    ) -> AnyResponse | tuple[str, int]:
+        """Back to the member with a notice, or with what was wrong."""
+        if isinstance(answer, Refusal):
+            return self.page(member_id, problem=words(answer)), 422
+        return redirect(url_for("member", member_id=member_id, done=code), 303)
+
+    def has_entry(self, member_id: uuid.UUID, operation_id: str) -> bool:
+        """Whether one of the member's latest entries is of this operation."""
+        question = journal_pb2.ListForMemberRequest(
+            member_id=str(member_id), page_size=ENTRIES_PAGE
+        )
+        latest = self._loyalty.ask(self._loyalty.journal.ListForMember, question)
+        return any(entry.operation_id == operation_id for entry in latest.entries)
+
+    def page(self, member_id: uuid.UUID, *, problem: str = "") -> str:
+        member = self.known(member_id)
         journal = self._journal(str(member_id))
         return render_template(
             "member.html",
@@ -95,8 +113,8 @@ class MemberPages:
             next_page=journal.next_page_token,
             is_first_page=not request.args.get("page"),
             deliveries=self._deliveries(str(member_id)),
-            # Made with the form, so that sending it twice orders once.
-            operation_id=str(uuid_utils.uuid7()),
+            operation_id=new_operation_id(),
+            adjust_limit_points=self._figures.programme().adjust_limit_points,
             problem=problem,
         )
 
@@ -126,20 +144,3 @@ class MemberPages:
 def masked(card: str) -> str:
     """The last four characters, as on a receipt: enough to compare, too little to use."""
     return f"•••• {card[-4:]}" if len(card) > 4 else "••••"
-
-
-def _as_uuid(text: str) -> str | None:
-    """In canonical form. 32 digits without hyphens are a card number's, not an id's, business."""
-    if len(text) != 36:
-        return None
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        return None
-
-
-def _operation_id() -> str:
-    found = _as_uuid(request.form.get("operation_id", ""))
-    if found is None:
-        abort(400, "operation id")
-    return found

@@ -1,0 +1,1 @@
+"""The parts of `bonpunkt verify`: services/loyalty/verify.py puts them together."""

@@ -1,0 +1,178 @@
+"""A basket as the till sent it → the domain's basket and its line items as they are stored.
+
+Lines are looked at all together first: a checkout has many, and hardly ever is one of them wrong.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from bonpunkt.till.v1 import till_pb2 as pb
+from services.loyalty.domain.basket import Basket, LineItem
+from services.loyalty.domain.decision import Refusal, Refused
+from services.loyalty.wire_forms import (
+    NO_BREAK_SPACE,
+    TEXTS_MAX,
+    UUID_FORM,
+    cashier_refusal,
+    malformed_id,
+    malformed_text,
+)
+
+MINOR_MAX = 10**12  # of a line and of a basket, in minor units
+QUANTITY_MAX = 10**12  # of a line, in thousandths
+LINES_MAX = 1000
+LINE_FIELDS = (
+    "line_id",
+    "article_number",
+    "text",
+    "category",
+    "brand",
+    "quantity_milli",
+    "total_minor",
+    "vat_rate_key",
+)
+
+
+def basket_from_wire(message: pb.Basket, path: str, currency: str) -> tuple[Basket, str] | Refused:
+    """The basket and its line items as stored. Receipt number and business date are taken as they
+    are: they are judged where they count.
+    """
+    if not message.line_items:
+        return Refused(Refusal.BASKET_EMPTY, f"{path}.line_items", "send one line item or more")
+    if len(message.line_items) > LINES_MAX:
+        return Refused(
+            Refusal.MALFORMED, f"{path}.line_items", f"send at most {LINES_MAX} line items"
+        )
+    if not UUID_FORM.fullmatch(message.basket_id):
+        return malformed_id(f"{path}.basket_id")
+    refusal = cashier_refusal(message.cashier, path)
+    if refusal is not None:
+        return refusal
+    rows = [
+        [
+            line.line_id,
+            line.article_number,
+            line.text,
+            line.category,
+            line.brand,
+            line.quantity_milli,
+            line.total_minor,
+            line.vat_rate_key,
+        ]
+        for line in message.line_items
+    ]
+    lines_json = orjson.dumps(rows).decode()
+    refusal = None if _are_plain(rows, lines_json) else _lines_refusal(rows, path)
+    refusal = refusal or _total_refusal(message, rows, path, currency)
+    if refusal is not None:
+        return refusal
+    basket = Basket(
+        message.basket_id,
+        message.receipt_number,
+        message.business_date,
+        message.cashier,
+        message.currency,
+        message.total_minor,
+        tuple([LineItem(*row) for row in rows]),  # type: ignore[arg-type]
+    )
+    return basket, lines_json
+
+
+def _are_plain(rows: Sequence[Sequence[Any]], lines_json: str) -> bool:
+    """Whether a look at all lines together finds nothing to refuse; if not, each is looked at.
+
+    JSON escapes what is no plain character, so one search finds it in any text of any line.
+    """
+    line_ids = {row[0] for row in rows}
+    minors = [row[6] for row in rows]
+    quantities = [row[5] for row in rows]
+    return (
+        "\\" not in lines_json
+        and lines_json.isprintable()
+        and (len(lines_json) <= TEXTS_MAX or max([_texts(row) for row in rows]) <= TEXTS_MAX)
+        and len(line_ids) == len(rows)
+        and "" not in line_ids
+        and min(minors) >= -MINOR_MAX
+        and max(minors) <= MINOR_MAX
+        and min(quantities) >= -QUANTITY_MAX
+        and max(quantities) <= QUANTITY_MAX
+    )
+
+
+def _texts(row: Sequence[Any]) -> int:
+    """Characters of all texts of a line together."""
+    line_id, article_number, text, category, brand, _, _, vat_rate_key = row
+    return len(line_id + article_number + text + category + brand + vat_rate_key)
+
+
+def _lines_refusal(rows: Sequence[Sequence[Any]], path: str) -> Refused | None:
+    seen: set[str] = set()
+    for number, row in enumerate(rows):
+        line_id, quantity_milli, total_minor = row[0], row[5], row[6]
+        at = f"{path}.line_items[{number}]"
+        unprintable = _unprintable(row, at)
+        if unprintable is not None or _texts(row) > TEXTS_MAX:
+            return malformed_text(unprintable or at)
+        if not line_id or line_id in seen:
+            return Refused(
+                Refusal.MALFORMED, f"{at}.line_id", "give each line item an id of its own"
+            )
+        seen.add(line_id)
+        if not -MINOR_MAX <= total_minor <= MINOR_MAX:
+            return Refused(
+                Refusal.BASKET_TOTAL_OVERFLOWS,
+                f"{at}.total_minor",
+                f"a line is at most {MINOR_MAX} minor units; is this the right unit?",
+            )
+        refusal = quantity_refusal(quantity_milli, f"{at}.quantity_milli")
+        if refusal is not None:
+            return refusal
+    return None
+
+
+def quantity_refusal(quantity_milli: int, path: str) -> Refused | None:
+    if -QUANTITY_MAX <= quantity_milli <= QUANTITY_MAX:
+        return None
+    return Refused(
+        Refusal.MALFORMED,
+        path,
+        f"send at most {QUANTITY_MAX} thousandths; is this the right unit?",
+    )
+
+
+def _unprintable(row: Sequence[Any], at: str) -> str | None:
+    """Path of the first text of a line that is not printable; a no-break space is."""
+    for name, field in zip(LINE_FIELDS, row, strict=True):
+        if isinstance(field, str) and not field.replace(NO_BREAK_SPACE, " ").isprintable():
+            return f"{at}.{name}"
+    return None
+
+
+def _total_refusal(
+    message: pb.Basket, rows: Sequence[Sequence[Any]], path: str, currency: str
+) -> Refused | None:
+    at = f"{path}.total_minor"
+    total_minor = sum([row[6] for row in rows])
+    if total_minor > MINOR_MAX or abs(message.total_minor) > MINOR_MAX:
+        return Refused(
+            Refusal.BASKET_TOTAL_OVERFLOWS,
+            at,
+            f"a basket is at most {MINOR_MAX} minor units; is this the right unit?",
+        )
+    if total_minor < 0 or message.total_minor < 0:
+        return Refused(
+            Refusal.BASKET_TOTAL_NEGATIVE, at, "a basket that pays money back is a return"
+        )
+    if total_minor != message.total_minor:
+        return Refused(
+            Refusal.BASKET_TOTAL_DIFFERS,
+            at,
+            f"the line items add up to {total_minor}; send that, or the missing line",
+        )
+    if message.currency != currency:
+        return Refused(
+            Refusal.CURRENCY_WRONG, f"{path}.currency", f"this programme counts in {currency}"
+        )
+    return None
