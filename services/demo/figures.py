@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bonpunkt.till.v1 import till_pb2 as pb
 
 RATE_WINDOW_S = 5.0
+BESIDE = ("enrolled", "reservation", "released", "voided", "returned")
 
 
 @dataclass(slots=True)
@@ -18,6 +19,9 @@ class Figures:
     points_earned: int = 0
     points_redeemed: int = 0
     same_basket_redemptions: int = 0
+    points_restored: int = 0
+    points_taken_back: int = 0  # what is owed for them included
+    beside: Counter[str] = field(default_factory=Counter)  # accepted, by kind
     latencies_ms: list[float] = field(default_factory=list)
     _recent_s: deque[float] = field(default_factory=deque)
 
@@ -40,6 +44,18 @@ class Figures:
             self.refused[pb.Reason.Name(decision.refused.reason)] += 1
         else:
             self.refused["ABANDONED"] += 1
+
+    def note_beside(self, decision: pb.Decision) -> None:
+        """Counts what was done beside a checkout: enrolled, reservation, released, voided,
+        returned.
+        """
+        kind = decision.WhichOneof("result")
+        if kind in ("voided", "returned"):
+            reversal = decision.voided if kind == "voided" else decision.returned
+            self.points_restored += reversal.points_restored
+            self.points_taken_back += reversal.points_taken_back + reversal.points_owed
+        if kind in BESIDE:
+            self.beside[kind] += 1
 
     def per_s(self, *, now_s: float) -> float:
         """Checkouts a second over the last few seconds."""

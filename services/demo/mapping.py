@@ -21,6 +21,12 @@ CURRENCY = "EUR"
 CARD_PREFIX = 29  # GS1 keeps 20 to 29 for numbers that a store gives out itself
 TILLS_PER_STORE = 2
 REDEEMS_EVERY = 3
+# What else happens at a till, in shares of the baskets (of the households, for those who join).
+RESERVES_EVERY = 6  # of those who redeem, every second: points are set aside before paying
+HESITATES_EVERY = 24  # … gives them up, and then pays with points all the same
+VOIDED_EVERY = 97
+BRINGS_BACK_EVERY = 25
+JOINS_AT_TILL_EVERY = 8
 FUEL = "GASOLINE-REG UNLEADED"
 RECORDING_BEGINS = datetime(2017, 1, 1, tzinfo=UTC)
 
@@ -146,6 +152,47 @@ def capture_id(recorded: RecordedBasket) -> str:
 def redeems(recorded: RecordedBasket) -> bool:
     """Whether the customer pays with as many points as possible: every third basket."""
     return recorded.number % REDEEMS_EVERY == REDEEMS_EVERY - 1
+
+
+def operation_id(kind: str, recorded: RecordedBasket) -> str:
+    """The id of what else is done with a basket: `kind` is "reserve", "void" …"""
+    return identifier(f"{kind}:{recorded.basket_id}", at=recorded.recorded_at)
+
+
+def reserves(recorded: RecordedBasket) -> bool:
+    """Whether the points are set aside before the customer pays."""
+    return recorded.number % RESERVES_EVERY == RESERVES_EVERY - 1
+
+
+def hesitates(recorded: RecordedBasket) -> bool:
+    """Whether the customer gives the reservation up before they pay with points after all."""
+    return recorded.number % HESITATES_EVERY == HESITATES_EVERY - 1
+
+
+def is_voided(recorded: RecordedBasket) -> bool:
+    """Whether the cashier takes the whole receipt back."""
+    return recorded.number % VOIDED_EVERY == VOIDED_EVERY // 2
+
+
+def brings_back(recorded: RecordedBasket) -> bool:
+    """Whether the customer has something of their purchase before with them."""
+    return recorded.number % BRINGS_BACK_EVERY == BRINGS_BACK_EVERY // 2
+
+
+def joins_at_till(household_id: int) -> bool:
+    """Whether the household becomes a member at its first checkout, not before the replay."""
+    return household_id % JOINS_AT_TILL_EVERY == 0
+
+
+def brought_back(bought: pb.Basket, *, whole: bool) -> tuple[str, int] | None:
+    """The first line that is worth anything, and how much of it comes back: all, or about half.
+    None if there is no such line.
+    """
+    for line in bought.line_items:
+        if line.total_minor > 0 and line.quantity_milli > 0:
+            half = line.quantity_milli // 2000 * 1000
+            return line.line_id, line.quantity_milli if whole else half or line.quantity_milli
+    return None
 
 
 def identifier(name: str, *, at: datetime) -> str:

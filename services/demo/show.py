@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import aiohttp
 from rich.console import Console
 
+from bonpunkt.loyalty.v1 import job_pb2, job_pb2_grpc
 from services.demo import deliveries, mapping, provision
 from services.demo.addresses import target
 from services.demo.deliveries import Received
@@ -40,7 +41,10 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a finished replay ended. The field names are the keys of the run's last line."""
+    """How a finished replay ended. The field names are the keys of the run's last line.
+
+    Points earned and redeemed are what is left of them after voids and returns, as in the ledger.
+    """
 
     baskets: int
     checkouts_per_s: float
@@ -50,6 +54,14 @@ class Result:
     points_redeemed: int
     same_basket_redemptions: int
     refused: int
+    enrolled: int
+    reserved: int
+    released: int
+    voided: int
+    returned: int
+    points_restored: int
+    points_taken_back: int
+    settled_by_night: int
     deliveries_expected: int
     deliveries_verified: int
     books_balance: bool
@@ -113,7 +125,11 @@ class Show:
                 ports=running.addresses.receiver_ports,
                 folder=folder,
             )
-            shoppers = [mapping.shopper(number) for number in self._recordings.households()]
+            shoppers = [
+                mapping.shopper(number)
+                for number in self._recordings.households()
+                if not mapping.joins_at_till(number)
+            ]
             await provision.enrol(loyalty, metadata=self._actor, shoppers=shoppers)
             password = await provision.renew_staff_password(loyalty, metadata=self._actor)
         await running.ready("admin")
@@ -143,10 +159,11 @@ class Show:
                 took_s = time.perf_counter() - begun_s
                 if not self._wishes.once:
                     await asyncio.Event().wait()  # until somebody stops the demo
+                night = await self._nightly_run()
                 due = await self._wait_for_deliveries()
                 watching.cancel()
                 self._show(replay, progress, total=total, last=True)
-        return await self._tell(replay, total=total, took_s=took_s, due=due)
+        return await self._tell(replay, total=total, took_s=took_s, night=night, due=due)
 
     async def _watch(
         self,
@@ -184,6 +201,14 @@ class Show:
         )
         progress.show(snapshot, now_s=now_s, last=last)
 
+    async def _nightly_run(self) -> int:
+        """What loyalty does every night, as of the recorded time; how many members it settled."""
+        async with channel(target(self._installation.addresses.loyalty)) as loyalty:
+            told = job_pb2_grpc.JobServiceStub(loyalty).RunNightly(
+                job_pb2.RunNightlyRequest(), metadata=self._actor
+            )
+            return [progress.members_settled async for progress in told][-1]
+
     async def _wait_for_deliveries(self) -> int:
         """Waits until the receivers have what the ledger owes them; returns how many that is."""
         addresses = self._installation.addresses
@@ -194,7 +219,9 @@ class Show:
         await deliveries.wait_until_complete(due, lambda: self._received.verified_distinct)
         return due
 
-    async def _tell(self, replay: Replay, *, total: int, took_s: float, due: int) -> int:
+    async def _tell(
+        self, replay: Replay, *, total: int, took_s: float, night: int, due: int
+    ) -> int:
         """Verifies the books, prints the last line, and judges."""
         figures = replay.figures
         balanced, said = await self._installation.books_balance()
@@ -203,10 +230,18 @@ class Show:
             checkouts_per_s=round(figures.answered / took_s, 1) if figures.answered else 0.0,
             p50_ms=round(percentile(figures.latencies_ms, 50), 2),
             p99_ms=round(percentile(figures.latencies_ms, 99), 2),
-            points_earned=figures.points_earned,
-            points_redeemed=figures.points_redeemed,
+            points_earned=figures.points_earned - figures.points_taken_back,
+            points_redeemed=figures.points_redeemed - figures.points_restored,
             same_basket_redemptions=figures.same_basket_redemptions,
             refused=figures.refused.total(),
+            enrolled=figures.beside["enrolled"],
+            reserved=figures.beside["reservation"],
+            released=figures.beside["released"],
+            voided=figures.beside["voided"],
+            returned=figures.beside["returned"],
+            points_restored=figures.points_restored,
+            points_taken_back=figures.points_taken_back,
+            settled_by_night=night,
             deliveries_expected=due,
             deliveries_verified=self._received.verified_distinct,
             books_balance=balanced,

@@ -119,7 +119,7 @@ async def _serve(installation: Installation, console: Console) -> int:
         "  bonpunkt staff add NAME              who may sign in to the admin page\n"
         "  bonpunkt terminal add ID --store ID  a till, and the secret it shows\n"
         "  bonpunkt endpoint add NAME URL       who is told of member changes\n"
-        "  bonpunkt member enrol CARD           a member",
+        "  bonpunkt member add CARD             a member",
         soft_wrap=True,
     )
     await asyncio.Event().wait()
