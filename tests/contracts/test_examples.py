@@ -1,7 +1,8 @@
 """The examples for whoever connects a till run as they stand in the documents.
 
-They find the till's name, its secret and a member's card in the environment, as the documents tell
-the reader to put them there. Only the default addresses are exchanged for those of the test.
+They find the till's name, its secret, a member's card and a fresh one in the environment, as the
+documents tell the reader to put them there. Only the default addresses are exchanged for those of
+the test.
 """
 
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from tests.contracts import documents
 from tests.servers.suite import Member, Suite, Terminal
 
 ROOT = Path(__file__).parents[2]
+NEW_CARD = "2950000000016"  # of nobody
 EXAMPLES = [
     block for name in ("README.md", "docs/till.md") for block in documents.examples(ROOT / name)
 ]
@@ -48,6 +50,7 @@ async def test_the_example_runs(block: documents.Block, house: House) -> None:
             "BONPUNKT_TERMINAL": house.terminal.terminal_id,
             "BONPUNKT_SECRET": house.terminal.secret,
             "BONPUNKT_CARD": house.member.card,
+            "BONPUNKT_NEW_CARD": NEW_CARD,
             "CLI_LOYALTY": suite.loyalty_target,
             "CLI_NOTIFIER": suite.notifier_target,
         },

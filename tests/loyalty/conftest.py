@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator, Callable
 import psycopg
 import pytest
 
+from services.loyalty.identity.schema import IDENTITY_TABLES
 from services.loyalty.migrations import migrate
-from services.loyalty.schema import CHECKOUT_TABLES, installation
+from services.loyalty.office.schema import adjustment
+from services.loyalty.schema import CHECKOUT_TABLES, installation, job, programme
 from services.loyalty.store import open_store
 from tests.loyalty.ledgers import Ledger, opened
 
@@ -24,7 +26,7 @@ async def shared_postgres_url(make_postgres_database: Callable[[], str]) -> str:
 @pytest.fixture
 def postgres_ledger_url(shared_postgres_url: str) -> str:
     """The shared database, as empty as a new one."""
-    tables = [*CHECKOUT_TABLES, installation]
+    tables = [*CHECKOUT_TABLES, *IDENTITY_TABLES, installation, programme, job, adjustment]
     with psycopg.connect(shared_postgres_url, autocommit=True) as connection:
         connection.execute("".join(f"DELETE FROM {table.name};" for table in tables))
     return shared_postgres_url

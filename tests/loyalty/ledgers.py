@@ -17,15 +17,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty import schema
-from services.loyalty.domain.decision import (
-    Abandon,
-    Capture,
-    Command,
-    Decision,
-    Enrol,
-    Origin,
-    SetBlocked,
-)
+from services.loyalty.domain.command import Abandon, Capture, Command, Enrol, Origin, SetBlocked
+from services.loyalty.domain.decision import Decision
 from services.loyalty.domain.ledger import PROGRAMME_ACCOUNTS
 from services.loyalty.domain.programme import Programme
 from services.loyalty.installation import Installation, open_installation
@@ -38,9 +31,11 @@ from services.loyalty.quotes import Reply as QuoteReply
 from services.loyalty.store import Store, open_store
 from services.loyalty.verify import Report, verify
 from services.loyalty.wire_answers import decision_to_wire
-from services.loyalty.wire_requests import command_fingerprint, request_from_wire
+from services.loyalty.wire_forms import command_fingerprint
+from services.loyalty.wire_requests import request_from_wire
 from services.loyalty.writer import Answer, Item, Writer
 from tests.loyalty.examples import a_programme
+from tests.loyalty.programme_rows import keep_programmes
 
 NOON = datetime(2026, 11, 20, 11, 0, tzinfo=UTC)
 WITHIN_S = 30.0  # the patience of an operation whose deadline is not the test's rule
@@ -75,6 +70,7 @@ def a_wire_capture(
     total_minor: int = 2000,
     *,
     redeem: operations.Redeem = None,
+    reservation_id: str = "",
     operation_id: str | None = None,
     receipt_number: str | None = None,
     lines: Sequence[pb.LineItem] | None = None,
@@ -88,6 +84,7 @@ def a_wire_capture(
         card,
         operations.basket(items, receipt_number=number, **basket),
         redeem=redeem,
+        reservation_id=reservation_id,
         operation_id=operation_id,
         occurred_at=NOON,
     )
@@ -261,6 +258,7 @@ async def opened(
     store = await open_store(url, lanes=lanes or 1)
     await migrate(store.engine)
     installation = await open_installation(store.engine)
+    await keep_programmes(store.engine, programmes)
     clock = clock or SetClock()
     versions = Programmes(list(programmes))
     committed = asyncio.Event()

@@ -1,6 +1,7 @@
 """A loyalty process as its peers meet it: the real server on a port of its own."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from sqlalchemy.engine import make_url
 
 from bonpunkt.loyalty.v1 import (
     feed_pb2,
     feed_pb2_grpc,
+    identity_pb2_grpc,
     journal_pb2,
     journal_pb2_grpc,
     ledger_pb2,
@@ -24,7 +27,9 @@ from bonpunkt.loyalty.v1 import (
 from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2
 from services.loyalty.__main__ import serve
+from services.loyalty.identity.settings import IdentitySettings
 from services.loyalty.programmes import DEMO
+from services.loyalty.retention import Retention
 from services.loyalty.settings import LoyaltySettings
 from services.runtime.grpc import bearer, channel, is_serving
 from tests.servers.ports import free_port
@@ -33,6 +38,7 @@ from tests.servers.waiting import eventually
 TOKEN = "the-token-of-this-installation"
 ACTOR = (("bonpunkt-actor", "cli:test"),)
 WITHIN_S = 30.0
+_FOLDERS: dict[str, tempfile.TemporaryDirectory[str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,7 @@ class Served:
     members: Any
     staff: Any
     terminals: Any
+    identities: Any
 
     async def enrolled(self, *cards: str) -> list[member_pb2.Enrolment]:
         enrolments = [an_enrolment(card) for card in cards]
@@ -124,7 +131,30 @@ def an_enrolment(card: str, /, **changes: str) -> member_pb2.Enrolment:
     )
 
 
-def settings_for(url: str, *, port: int, programme: Path = DEMO) -> LoyaltySettings:
+def identity_settings(data: Path) -> IdentitySettings:
+    """As in the embedded default, in this data folder."""
+    return IdentitySettings(
+        keys_file=data / "identity-keys",
+        keys_file_may_be_made=True,
+        keys_database_url=f"sqlite:///{data / 'identity-keys.sqlite'}",
+        erasure_log=data / "erasures.log",
+        phone_country_code="49",
+    )
+
+
+def data_of(url: str) -> Path:
+    """The data folder of all processes on this database: a SQLite file's own folder."""
+    file = make_url(url).database
+    if url.startswith("sqlite") and file:
+        return Path(file).parent
+    if url not in _FOLDERS:
+        _FOLDERS[url] = tempfile.TemporaryDirectory()
+    return Path(_FOLDERS[url].name)
+
+
+def settings_for(
+    url: str, *, port: int, programme: Path = DEMO, data: Path | None = None
+) -> LoyaltySettings:
     return LoyaltySettings(
         listen=f"127.0.0.1:{port}",
         database_url=url,
@@ -134,14 +164,23 @@ def settings_for(url: str, *, port: int, programme: Path = DEMO) -> LoyaltySetti
         recorded_clock_begins=None,
         migrate_at_start=True,
         log_level="INFO",
+        identity=identity_settings(data or data_of(url)),
+        nightly_at=None,
+        retention=Retention(
+            baskets_days=1096, tombstones_days=4018, sessions_days=1, audit_days=4018
+        ),
     )
 
 
 @asynccontextmanager
-async def served(url: str, *, programme: Path = DEMO) -> AsyncIterator[Served]:
+async def served(
+    url: str, *, programme: Path = DEMO, data: Path | None = None
+) -> AsyncIterator[Served]:
+    """`data` is the data folder, by default that of `data_of`."""
     port = free_port()
     stop = asyncio.Event()
-    serving = asyncio.create_task(serve(settings_for(url, port=port, programme=programme), stop))
+    settings = settings_for(url, port=port, programme=programme, data=data)
+    serving = asyncio.create_task(serve(settings, stop))
     target = f"127.0.0.1:{port}"
 
     async def up() -> bool:
@@ -169,6 +208,7 @@ def _stubs(opened: grpc.aio.Channel) -> list[Any]:
             member_pb2_grpc.MemberServiceStub,
             staff_pb2_grpc.StaffServiceStub,
             terminal_pb2_grpc.TerminalServiceStub,
+            identity_pb2_grpc.IdentityServiceStub,
         )
     ]
 

@@ -3,14 +3,17 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
+from datetime import UTC, datetime
 
 import grpc
 import pytest
 
 from bonpunkt.loyalty.v1 import feed_pb2 as pb
 from services.loyalty import schema
-from services.loyalty.feed import ROWS_A_BUCKET_MAX
+from services.loyalty.feed import ROWS_A_BUCKET_MAX, entry_to_wire
 from services.loyalty.keys import BUCKET_COUNT
+from services.loyalty.office.instants import micros
+from tests.loyalty.commands import a_merge, a_settling
 from tests.loyalty.ledgers import (
     Ledger,
     a_block,
@@ -226,6 +229,42 @@ async def test_an_abandon_concerns_no_member(loyalty: Served) -> None:
     (abandon,) = [entry for entry in entries if entry.kind == "abandon"]
 
     assert (abandon.member_id, abandon.HasField("state")) == ("", False)
+
+
+async def test_an_announcement_tells_which_points_end_when(ledger: Ledger) -> None:
+    (enrolment,) = await ledger.enrolled(CARD)
+    await ledger.decision(a_capture(CARD, 20_000))
+    ledger.clock.set_us(micros(datetime(2029, 11, 1, 11, tzinfo=UTC)))
+    await ledger.decision(a_settling(enrolment.member_id))
+
+    (announced,) = [entry_to_wire(row) for row in await ledger.journal("announce")]
+    others = [entry_to_wire(row) for row in await ledger.journal() if row.kind != "announce"]
+
+    notice = announced.expiry_notice
+    assert (notice.points, notice.expires_on, notice.days_ahead) == (100, "2029-11-30", 30)
+    assert (announced.state.points, announced.actor) == (100, "time")
+    assert not any(entry.HasField("expiry_notice") for entry in others)
+
+
+async def test_a_merged_member_tells_where_everything_went(ledger: Ledger) -> None:
+    survivor, merged = await ledger.enrolled("card-1", "card-2")
+    await ledger.decision(a_capture("card-2", 20_000))
+    await ledger.decision(a_merge(survivor.member_id, merged.member_id))
+
+    (into,) = [entry_to_wire(row) for row in await ledger.journal("merge")]
+    (gone,) = [entry_to_wire(row) for row in await ledger.journal("merged")]
+
+    assert (into.member_id, into.state.points, into.state.merged_into) == (
+        survivor.member_id,
+        100,
+        "",
+    )
+    assert (gone.member_id, gone.state.points, gone.state.status) == (
+        merged.member_id,
+        0,
+        "merged",
+    )
+    assert gone.state.merged_into == survivor.member_id
 
 
 async def test_a_server_that_stops_ends_its_followers(sqlite_url: str) -> None:

@@ -90,7 +90,7 @@ async def test_two_processes_may_open_a_new_database_at_once(postgres_url: str) 
 
     found = await asyncio.gather(*(started() for _ in range(4)))
 
-    assert set(found) == {(Installation(bucket_count=BUCKET_COUNT, epoch=1), 1)}
+    assert set(found) == {(Installation(bucket_count=BUCKET_COUNT, epoch=1), 2)}
 
 
 # --- programmes -----------------------------------------------------------------------------
@@ -99,20 +99,20 @@ async def test_two_processes_may_open_a_new_database_at_once(postgres_url: str) 
 async def test_the_first_programme_was_always_in_force(engine: AsyncEngine) -> None:
     programmes = await open_programmes(engine, DEMO, now_us=APRIL_US)
 
-    assert programmes.at(0).version == programmes.at(APRIL_US).version == 1
+    assert programmes.at(0).version == programmes.at(APRIL_US).version == 2
 
 
 async def test_a_new_version_is_in_force_from_now_on(engine: AsyncEngine, tmp_path: Path) -> None:
     """Also for a process that starts later; what was before stays under the rules of then."""
     await open_programmes(engine, DEMO, now_us=MARCH_US)
-    second = document(tmp_path, version=2, expiry={"months": 12, "ends": "end_of_month"})
+    second = document(tmp_path, version=3, expiry={"months": 12, "ends": "end_of_month"})
 
     for now_us in (APRIL_US, APRIL_US + 10**12):
         programmes = await open_programmes(engine, second, now_us=now_us)
 
-        assert programmes.current.version == 2
-        assert programmes.at(APRIL_US - 1).version == 1
-        assert programmes.at(APRIL_US).version == 2
+        assert programmes.current.version == 3
+        assert programmes.at(APRIL_US - 1).version == 2
+        assert programmes.at(APRIL_US).version == 3
         assert programmes.at(APRIL_US).expiry_months == 12
         assert programmes.moment(APRIL_US - 1).programme.expiry_months == 36
 
@@ -123,7 +123,7 @@ async def test_a_version_that_was_in_force_keeps_its_rules(
     await open_programmes(engine, DEMO, now_us=MARCH_US)
     changed = document(tmp_path, expiry={"months": 12, "ends": "end_of_month"})
 
-    with pytest.raises(WrongInstallationError, match="version 1 was in force with other rules"):
+    with pytest.raises(WrongInstallationError, match="version 2 was in force with other rules"):
         await open_programmes(engine, changed, now_us=APRIL_US)
 
 
@@ -136,7 +136,7 @@ async def test_the_same_rules_in_another_hand_are_the_same_rules(
     rewritten = tmp_path / "rewritten.json"
     rewritten.write_text(json.dumps(dict(reversed(content.items())), indent=8), encoding="utf-8")
 
-    assert (await open_programmes(engine, rewritten, now_us=APRIL_US)).current.version == 1
+    assert (await open_programmes(engine, rewritten, now_us=APRIL_US)).current.version == 2
 
 
 async def test_a_bad_document_is_told_and_nothing_is_kept(

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bonpunkt.till import operations
-from services.loyalty.draft import keys_of
 from services.loyalty.keys import (
     BUCKET_COUNT,
     KeyKind,
@@ -17,10 +16,13 @@ from services.loyalty.keys import (
     member_bucket,
     operation_key,
     receipt_key,
+    reservation_key,
 )
+from services.loyalty.places import keys_of
 from tests.loyalty.ledgers import a_block, a_capture, an_abandon, an_enrolment
 
 MEMBER_ID = "0198c6f4-0000-7000-8000-000000000001"
+CARD_DIGEST = "fdd0b2c6a87bc442beb5083aff8ff71d"  # sha256("card\n2900000000018"), 16 bytes
 
 
 def test_ids_live_where_they_always_lived() -> None:
@@ -28,7 +30,8 @@ def test_ids_live_where_they_always_lived() -> None:
     assert BUCKET_COUNT == 32
     assert member_bucket(MEMBER_ID) == 2
     assert operation_key(MEMBER_ID) == (14, 1, UUID(MEMBER_ID).bytes)
-    assert card_key("2900000000018") == (9, 3, b"2900000000018")
+    card = card_key("2900000000018")
+    assert (card.bucket, card.kind, card.key.hex()) == (16, 3, CARD_DIGEST)
     receipt = receipt_key(terminal_id="till-1", business_date="2026-11-20", receipt_number="7")
     assert (receipt.bucket, receipt.kind, receipt.key.hex()) == (
         23,
@@ -49,12 +52,11 @@ def test_every_identity_has_a_bucket(identity: bytes) -> None:
     assert 0 <= bucket_of(identity) < BUCKET_COUNT
 
 
-def test_a_card_and_an_id_of_the_same_bytes_are_two_keys() -> None:
-    as_card = card_key("A" * 16)
-    as_operation = operation_key(str(UUID(bytes=b"A" * 16)))
+def test_an_operation_and_the_end_of_its_reservation_are_two_keys() -> None:
+    operation, end = operation_key(MEMBER_ID), reservation_key(MEMBER_ID)
 
-    assert as_card.key == as_operation.key
-    assert as_card != as_operation
+    assert operation.key == end.key
+    assert operation != end
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,8 @@ import pytest
 
 from bonpunkt.till import operations
 from services.loyalty.clock import SystemClock
-from services.loyalty.domain.decision import (
-    Burnt,
-    Captured,
-    Command,
-    Enrolled,
-    Refusal,
-    Refused,
-)
+from services.loyalty.domain.command import Command
+from services.loyalty.domain.decision import Burnt, Captured, Enrolled, Refusal, Refused
 from services.loyalty.keys import BUCKET_COUNT, Key
 from services.loyalty.lanes import Lanes
 from services.loyalty.store import Located, Store, StoreLostError, open_store

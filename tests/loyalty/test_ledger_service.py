@@ -13,6 +13,13 @@ from services.loyalty import ledger_service
 from services.runtime.grpc import INTERNAL_BYTES_MAX
 from tests.loyalty.ledgers import a_wire_capture, locked
 from tests.loyalty.served import WITHIN_S, Served, a_request, refusal, served
+from tests.loyalty.wired import (
+    a_wire_enrolment,
+    a_wire_release,
+    a_wire_reserve,
+    a_wire_return,
+    a_wire_void,
+)
 from tests.servers.waiting import eventually
 
 CARD = "2900000000018"
@@ -49,6 +56,41 @@ async def test_every_kind_of_operation_is_answered_under_its_token(loyalty: Serv
     assert abandoned.abandoned.decision == captured
     assert burnt.abandoned.abandoned
     assert refused.refused.reason == pb.REASON_CARD_NOT_ACCEPTED
+
+
+async def test_everything_that_books_goes_to_the_ledger_and_back(loyalty: Served) -> None:
+    """A basket from its reservation to the return of all of it, by two tills."""
+    reserve = a_wire_reserve(CARD, total_minor=2000, redeem="maximum")
+    (reserved,) = await loyalty.committed(reserve)
+    capture = a_wire_capture(
+        CARD,
+        2000,
+        redeem=reserved.reservation.points,
+        basket_id=reserve.reserve.basket.basket_id,
+        reservation_id=reserve.id,
+    )
+    (captured,) = await loyalty.committed(capture)
+    (ended,) = await loyalty.committed(a_wire_release(reserve.id))
+    receipt = operations.receipt(
+        capture.capture.basket.receipt_number, "2026-11-20", terminal_id="till-1"
+    )
+    returned, other, voided, enrolled = [
+        (await loyalty.committed(operation, terminal_id="till-2"))[0]
+        for operation in (
+            a_wire_return(operations.return_line("1", 500), receipt=receipt),
+            a_wire_return(receipt=receipt, receipt_number="4713"),
+            a_wire_void(receipt),
+            a_wire_enrolment("fresh"),
+        )
+    ]
+
+    assert captured.captured.points_redeemed == reserved.reservation.points == 9
+    assert ended.refused.reason == pb.REASON_RESERVATION_ENDED
+    assert (returned.returned.refund_minor, returned.returned.complete) == (1000, False)
+    assert (other.returned.refund_minor, other.returned.complete) == (1000, True)
+    assert returned.returned.discount_minor + other.returned.discount_minor == 9
+    assert voided.refused.reason == pb.REASON_RECEIPT_RETURNED
+    assert (await loyalty.member("fresh")).member_id == enrolled.enrolled.member.member_id
 
 
 async def test_two_tills_may_send_one_id_and_each_is_answered(loyalty: Served) -> None:

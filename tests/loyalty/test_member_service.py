@@ -1,6 +1,8 @@
 """Members for staff: opened, looked at, blocked; each with an actor, each once."""
 
+import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import grpc
 import pytest
@@ -8,8 +10,10 @@ import pytest
 from bonpunkt.loyalty.v1 import journal_pb2, staff_pb2
 from bonpunkt.loyalty.v1 import member_pb2 as pb
 from bonpunkt.till import operations
-from services.loyalty.member_service import ENROLMENTS_MAX, LANGUAGE_MAX, REASON_MAX
-from services.loyalty.wire_requests import CARD_MAX
+from services.loyalty.member_forms import OPENING_POINTS_MAX, REASON_MAX
+from services.loyalty.member_service import ENROLMENTS_MAX
+from services.loyalty.programmes import DEMO
+from services.loyalty.wire_forms import CARD_MAX, LANGUAGE_MAX
 from services.runtime.grpc import bearer
 from tests.loyalty.ledgers import a_wire_capture
 from tests.loyalty.served import TOKEN, Served, an_enrolment, refusal, served
@@ -151,6 +155,48 @@ async def test_a_language_is_a_tag(loyalty: Served, language: str) -> None:
     assert (await loyalty.member(CARD)).state.language == language
 
 
+def an_opening(card: str, points: int) -> pb.Enrolment:
+    enrolment = an_enrolment(card)
+    enrolment.opening_points = points
+    return enrolment
+
+
+@pytest.mark.parametrize("opening", [1, 1200, OPENING_POINTS_MAX])
+async def test_members_bring_points_along(loyalty: Served, opening: int) -> None:
+    """From the account of corrections; they live as long as earned ones."""
+    await enrol(loyalty, an_opening(CARD, opening))
+
+    member = await loyalty.member(CARD)
+    overview = await loyalty.overview()
+
+    assert member.state.points == member.state.available == opening
+    assert [lot.points for lot in member.lots] == [opening]
+    assert overview.liability_points == opening
+    assert overview.issued_points == 0
+
+
+async def test_the_points_brought_along_are_part_of_the_request(loyalty: Served) -> None:
+    enrolment = an_opening(CARD, 1200)
+    other = pb.Enrolment()
+    other.CopyFrom(enrolment)
+    other.opening_points = 1201
+
+    assert await enrol(loyalty, enrolment) == [(True, "")]
+    assert await enrol(loyalty, enrolment) == [(True, "")]
+    assert await enrol(loyalty, other) == [(False, "key_reused")]
+    assert (await loyalty.member(CARD)).state.points == 1200
+
+
+@pytest.mark.parametrize("opening", [-1, OPENING_POINTS_MAX + 1])
+async def test_nobody_brings_debts_or_fortunes_along(loyalty: Served, opening: int) -> None:
+    request = pb.EnrolMembersRequest(enrolments=[an_opening(CARD, opening)])
+
+    code, words = await refusal(loyalty.members.EnrolMembers(request))
+
+    assert code is INVALID
+    assert words.startswith("enrolments[0].opening_points:")
+
+
 # --- looking --------------------------------------------------------------------------------
 
 
@@ -164,6 +210,57 @@ async def test_a_member_is_found_by_card_and_by_id(loyalty: Served) -> None:
     assert by_card == by_id
     assert by_card.state.points == sum(lot.points for lot in by_card.lots) == 20
     assert by_card.state.expiring_on == by_card.lots[0].expires_on
+
+
+async def test_open_reservations_and_the_way_to_the_next_tier_are_told(loyalty: Served) -> None:
+    await enrol(loyalty, an_opening(CARD, 500))
+    await loyalty.committed(a_wire_capture(CARD, 20_000))  # 100 points, all of which qualify
+    basket = a_wire_capture(CARD, 2000).capture.basket
+    reserve = operations.reserve(CARD, basket, redeem=200)
+    (decision,) = await loyalty.committed(reserve)
+
+    member = await loyalty.member(CARD)
+
+    (reservation,) = member.reservations
+    assert reservation.reservation_id == reserve.id
+    assert reservation.basket_id == basket.basket_id
+    assert (reservation.points_held, reservation.points_promised) == (200, 0)
+    assert reservation.expires_at == decision.reservation.expires_at
+    assert (member.state.points, member.state.available) == (600, 400)
+    assert (member.state.tier, member.tier_until) == ("base", "")
+    assert member.qualifying_points == 100
+    assert (member.next_tier, member.next_tier_from_points) == ("silver", 1000)
+
+
+async def test_the_highest_tier_has_none_above_it(loyalty: Served) -> None:
+    await enrol(loyalty, an_opening(CARD, 0))
+    await loyalty.committed(a_wire_capture(CARD, 400_000))
+
+    member = await loyalty.member(CARD)
+
+    assert (member.state.tier, member.next_tier, member.next_tier_from_points) == ("gold", "", 0)
+    assert member.tier_until
+    assert member.qualifying_points == 2000
+
+
+async def test_points_that_wait_are_told_with_their_days(ledger_url: str, tmp_path: Path) -> None:
+    async with served(ledger_url, programme=a_waiting_programme(tmp_path)) as loyalty:
+        await loyalty.enrolled(CARD)
+        await loyalty.committed(a_wire_capture(CARD, 2000))
+
+        member = await loyalty.member(CARD)
+
+    (lot,) = member.pending_lots
+    assert (member.state.points, member.state.pending, lot.points) == (0, 10, 10)
+    assert lot.activates_on < lot.expires_on
+
+
+def a_waiting_programme(folder: Path) -> Path:
+    document = json.loads(DEMO.read_text())
+    document["earn"]["pending_days"] = 14
+    path = folder / "programme.json"
+    path.write_text(json.dumps(document | {"version": document["version"] + 1000}))
+    return path
 
 
 async def test_nobody_is_not_found(loyalty: Served) -> None:

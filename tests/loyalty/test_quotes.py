@@ -180,6 +180,10 @@ class Flaky:
         self._check()
         return await self._reader.card_members(cards)
 
+    async def members(self, wanted: Sequence[tuple[int, str]]) -> dict[str, Member]:
+        self._check()
+        return await self._reader.members(wanted)
+
     async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
         self._check()
         return await self._reader.decided(keys)

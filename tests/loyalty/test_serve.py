@@ -57,7 +57,7 @@ async def test_health_is_free(sqlite_url: str) -> None:
 
 def test_every_service_is_named_for_health() -> None:
     assert all(name.startswith("bonpunkt.loyalty.v1.") for name in SERVICES)
-    assert len(SERVICES) == 6
+    assert len(SERVICES) == 8
 
 
 async def test_what_was_booked_is_there_after_a_restart(ledger_url: str) -> None:

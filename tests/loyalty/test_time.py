@@ -9,8 +9,9 @@ import orjson
 import pytest
 
 from bonpunkt.till import operations
-from services.loyalty.domain.decision import Captured, Command, Expired, Refusal, Refused
-from services.loyalty.wire_requests import OPERATION_ID_FORM
+from services.loyalty.domain.command import Command
+from services.loyalty.domain.decision import Captured, Expired, Refusal, Refused
+from services.loyalty.wire_forms import OPERATION_ID_FORM
 from tests.loyalty.examples import a_programme
 from tests.loyalty.ledgers import Ledger, a_block, a_capture, an_abandon, opened, restarted
 
@@ -21,7 +22,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 @pytest.fixture
 async def monthly(ledger_url: str) -> AsyncIterator[Ledger]:
     """A programme whose points end with the month after the one in which they were earned."""
-    programme = a_programme(expiry_months=1)
+    programme = a_programme(expiry_months=1, announce_days=())
     async with opened(ledger_url, programmes=[(0, programme)]) as ledger:
         ledger.clock.at = datetime(2026, 1, 2, tzinfo=UTC)
         yield ledger

@@ -10,15 +10,8 @@ import psycopg
 import pytest
 
 from bonpunkt.till import operations
-from services.loyalty.domain.decision import (
-    Burnt,
-    Captured,
-    Command,
-    Decision,
-    Enrolled,
-    Refusal,
-    Refused,
-)
+from services.loyalty.domain.command import Command
+from services.loyalty.domain.decision import Burnt, Captured, Decision, Enrolled, Refusal, Refused
 from services.loyalty.keys import member_bucket
 from services.loyalty.writer import Answer
 from tests.loyalty.ledgers import (

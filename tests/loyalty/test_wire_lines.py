@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty.domain.decision import Refused
-from services.loyalty.wire_requests import MINOR_MAX
+from services.loyalty.wire_baskets import MINOR_MAX
 from tests.loyalty.ledgers import a_wire_capture, read
 
 some_text = st.text(

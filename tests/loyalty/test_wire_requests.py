@@ -1,67 +1,43 @@
 """What a till may send: each limit from both sides, each refusal with field and reason."""
 
 from collections.abc import Callable
-from typing import Any
+from uuid import UUID
 
 import pytest
 
 from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2 as pb
-from services.loyalty.domain.decision import Abandon, Capture, Maximum, Refusal, Refused
+from services.loyalty.domain.command import Abandon, Command, Enrol, Maximum, Release, Reserve
+from services.loyalty.domain.decision import Refusal, Refused
 from services.loyalty.quotes import AskStatus, Identify, QuoteBasket
-from services.loyalty.wire_requests import (
-    CARD_MAX,
-    LINES_MAX,
-    MINOR_MAX,
-    POINTS_MAX,
-    TEXTS_MAX,
-)
+from services.loyalty.wire_forms import CARD_MAX, LANGUAGE_MAX, UUID_FORM
+from services.loyalty.wire_requests import POINTS_MAX
 from tests.loyalty.ledgers import a_wire_capture, read
-
-CARD = "2900000000018"
-MALFORMED_IDS = [
-    "",
-    "x",
-    "0198C6F4-0000-7000-8000-000000000001",  # upper case
-    "0198c6f400007000800000000000000a",  # no hyphens
-    "{0198c6f4-0000-7000-8000-000000000001}",
-    "0198c6f4-0000-7000-c000-000000000001",  # of another variant
-    "0198c6f4-0000-7000-8000-00000000000",
-    "0198c6f4-0000-7000-8000-0000000000011",
-    "0198c6f4-0000-7000-8000-00000000000g",
-    " 0198c6f4-0000-7000-8000-000000000001",
-    "0198c6f4-0000-7000-8000-000000000001\n",
-    "٠198c6f4-0000-7000-8000-000000000001",  # another alphabet's nought
-]
-UNPRINTABLE = ["a\nb", "\0", "\x7f", "\x1b[31m", "\u2028", "\u202e", "\ufeff"]
+from tests.loyalty.wired import (
+    CARD,
+    MALFORMED_IDS,
+    RESERVATION_ID,
+    UNPRINTABLE,
+    a_wire_enrolment,
+    a_wire_release,
+    a_wire_reserve,
+    a_wire_return,
+    a_wire_void,
+    captured,
+    refused,
+)
 
 
-def refused(operation: pb.Operation) -> tuple[Refusal, str]:
+def reserved(operation: pb.Operation) -> Reserve:
     result = read(operation)
-    assert isinstance(result, Refused), result
-    assert result.remedy, "a refusal says what to do"
-    return result.reason, result.field
-
-
-def captured(operation: pb.Operation) -> Capture:
-    result = read(operation)
-    assert isinstance(result, Capture), result
+    assert isinstance(result, Reserve), result
     return result
 
 
-def lines(*totals_minor: int) -> list[pb.LineItem]:
-    return [
-        operations.line_item(str(number), total_minor=total, vat_rate_key="DE_19")
-        for number, total in enumerate(totals_minor, start=1)
-    ]
-
-
-def with_line(**changes: Any) -> pb.Operation:
-    """A basket of four lines, the fourth of which is changed."""
-    operation = a_wire_capture(lines=lines(100, 200, 300, 400))
-    for name, value in changes.items():
-        setattr(operation.capture.basket.line_items[3], name, value)
-    return operation
+def enrolled(operation: pb.Operation) -> Enrol:
+    result = read(operation)
+    assert isinstance(result, Enrol), result
+    return result
 
 
 # --- ids ------------------------------------------------------------------------------------
@@ -87,16 +63,46 @@ def test_ids_have_one_form(malformed: str) -> None:
         Refusal.MALFORMED_ID,
         "abandon.operation_id",
     )
+    assert refused(a_wire_reserve(basket_id=malformed or "x")) == (
+        Refusal.MALFORMED_ID,
+        "reserve.basket.basket_id",
+    )
+    assert refused(a_wire_release(malformed)) == (
+        Refusal.MALFORMED_ID,
+        "release.reservation_id",
+    )
+
+
+@pytest.mark.parametrize("malformed", [each for each in MALFORMED_IDS if each])
+def test_a_capture_names_a_reservation_by_its_id_or_none(malformed: str) -> None:
+    operation = a_wire_capture(redeem=1)
+    operation.capture.reservation_id = malformed
+
+    assert refused(operation) == (Refusal.MALFORMED_ID, "capture.reservation_id")
+    operation.capture.reservation_id = ""
+    assert captured(operation).reservation_id == ""
+    operation.capture.reservation_id = RESERVATION_ID
+    assert captured(operation).reservation_id == RESERVATION_ID
 
 
 def test_ids_of_the_version_that_the_ledger_makes_for_itself_are_refused() -> None:
-    """Else a till could take the id of an expiry that is still to come, and stop it for ever."""
+    """Else a till could take the id of an expiry that is still to come, and stop it for ever; or
+    ask for a row that has no answer.
+    """
     own = a_wire_capture(operation_id="0198c6f4-0000-8000-8000-000000000001")
 
     assert refused(own) == (Refusal.MALFORMED_ID, "id")
     assert refused(operations.abandon("0198c6f4-0000-8000-8000-000000000001")) == (
         Refusal.MALFORMED_ID,
         "abandon.operation_id",
+    )
+    assert refused(operations.status("0198c6f4-0000-8000-8000-000000000001")) == (
+        Refusal.MALFORMED_ID,
+        "status.operation_id",
+    )
+    assert refused(a_wire_release("0198c6f4-0000-8000-8000-000000000001")) == (
+        Refusal.MALFORMED_ID,
+        "release.reservation_id",
     )
 
 
@@ -126,7 +132,16 @@ KINDS: dict[str, Callable[[], pb.Operation]] = {
     "capture": a_wire_capture,
     "status": lambda: operations.status(operations.new_id()),
     "abandon": lambda: operations.abandon(operations.new_id()),
+    "reserve": a_wire_reserve,
+    "release": a_wire_release,
+    "void_receipt": a_wire_void,
+    "return_items": a_wire_return,
+    "enrol": a_wire_enrolment,
 }
+
+
+def test_every_kind_of_operation_is_looked_at() -> None:
+    assert set(KINDS) == {field.name for field in pb.Operation.DESCRIPTOR.oneofs[0].fields}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -152,6 +167,20 @@ def test_the_first_and_the_last_second_are_times(kind: str, seconds: int) -> Non
     assert not isinstance(read(operation), Refused)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_command_tells_who_asked_and_when(kind: str) -> None:
+    """A question leaves no row, and an abandon happens when it is decided."""
+    command = read(KINDS[kind]())
+
+    if kind in ("identify", "quote", "status"):
+        assert not isinstance(command, Command)
+        return
+    assert isinstance(command, Command)
+    origin = command.origin
+    assert (origin.terminal_id, origin.store_id, origin.actor) == ("till-1", "s-1", "")
+    assert (origin.occurred_at_us is None) == (kind == "abandon")
+
+
 def test_a_till_without_a_clock_may_leave_the_time_out() -> None:
     operation = a_wire_capture()
     operation.ClearField("occurred_at")
@@ -169,6 +198,8 @@ def test_a_card_number_is_printable_and_of_a_length(card: str) -> None:
     assert refused(a_wire_capture(card)) == (Refusal.MALFORMED, "capture.card")
     assert refused(operations.quote(card, basket)) == (Refusal.MALFORMED, "quote.card")
     assert refused(operations.identify(card)) == (Refusal.MALFORMED, "identify.card")
+    assert refused(a_wire_reserve(card)) == (Refusal.MALFORMED, "reserve.card")
+    assert refused(a_wire_enrolment(card)) == (Refusal.MALFORMED, "enrol.card")
 
 
 @pytest.mark.parametrize("card", ["1", "1" * CARD_MAX, "0001", "Käfer 7"])
@@ -180,6 +211,8 @@ def test_a_card_number_is_taken_as_it_is(card: str) -> None:
     quote = read(operations.quote(card, basket))
     assert isinstance(quote, QuoteBasket)
     assert quote.card == card
+    assert reserved(a_wire_reserve(card)).card == card
+    assert enrolled(a_wire_enrolment(card)).card == card
 
 
 # --- redemption -----------------------------------------------------------------------------
@@ -188,11 +221,13 @@ def test_a_card_number_is_taken_as_it_is(card: str) -> None:
 @pytest.mark.parametrize("points", [0, -1, -POINTS_MAX, POINTS_MAX + 1, 2**63 - 1, -(2**63)])
 def test_points_to_redeem_are_one_or_more(points: int) -> None:
     assert refused(a_wire_capture(redeem=points)) == (Refusal.MALFORMED, "capture.redeem_points")
+    assert refused(a_wire_reserve(redeem=points)) == (Refusal.MALFORMED, "reserve.redeem_points")
 
 
 @pytest.mark.parametrize("points", [1, POINTS_MAX])
 def test_points_to_redeem_are_taken_exactly(points: int) -> None:
     assert captured(a_wire_capture(redeem=points)).redeem == points
+    assert reserved(a_wire_reserve(redeem=points)).redeem == points
 
 
 def test_redeeming_nothing_and_redeeming_the_most() -> None:
@@ -204,250 +239,80 @@ def test_redeeming_nothing_and_redeeming_the_most() -> None:
     assert captured(a_wire_capture(redeem="maximum")).redeem is Maximum.MAXIMUM
 
 
-# --- baskets --------------------------------------------------------------------------------
+def test_a_reservation_is_for_some_points_or_the_most() -> None:
+    none, not_maximum = a_wire_reserve(), a_wire_reserve()
+    none.reserve.ClearField("redeem_maximum")
+    not_maximum.reserve.redeem_maximum = False
+
+    assert refused(none) == (Refusal.MALFORMED, "reserve.redeem_points")
+    assert refused(not_maximum) == (Refusal.MALFORMED, "reserve.redeem_points")
+    assert reserved(a_wire_reserve(redeem="maximum")).redeem is Maximum.MAXIMUM
 
 
-def empty() -> pb.Operation:
-    operation = a_wire_capture()
-    del operation.capture.basket.line_items[:]
-    return operation
+# --- reservations ---------------------------------------------------------------------------
 
 
-def test_a_basket_has_a_line() -> None:
-    quote = operations.quote(CARD, empty().capture.basket)
-
-    assert refused(empty()) == (Refusal.BASKET_EMPTY, "capture.basket.line_items")
-    assert refused(quote) == (Refusal.BASKET_EMPTY, "quote.basket.line_items")
-    assert len(captured(a_wire_capture(lines=lines(5))).basket.line_items) == 1
-
-
-def test_a_capture_without_a_basket_is_one_without_lines() -> None:
-    operation = pb.Operation(id=operations.new_id(), capture=pb.Capture(card=CARD))
-
-    assert refused(operation) == (Refusal.BASKET_EMPTY, "capture.basket.line_items")
-
-
-def test_a_basket_has_a_thousand_lines_at_most() -> None:
-    most = captured(a_wire_capture(lines=lines(*[1] * LINES_MAX)))
-
-    assert (LINES_MAX, most.basket.total_minor) == (1000, 1000)
-    assert refused(a_wire_capture(lines=lines(*[1] * (LINES_MAX + 1)))) == (
-        Refusal.MALFORMED,
-        "capture.basket.line_items",
-    )
-
-
-@pytest.mark.parametrize("total_minor", [MINOR_MAX + 1, -MINOR_MAX - 1, 2**63 - 1, -(2**63)])
-def test_a_line_beyond_all_money_is_named(total_minor: int) -> None:
-    assert refused(with_line(total_minor=total_minor)) == (
-        Refusal.BASKET_TOTAL_OVERFLOWS,
-        "capture.basket.line_items[3].total_minor",
-    )
-
-
-def test_lines_may_cancel_each_other_out_up_to_the_limit() -> None:
-    basket = captured(a_wire_capture(lines=lines(MINOR_MAX, -MINOR_MAX, MINOR_MAX))).basket
-
-    assert basket.total_minor == MINOR_MAX
-
-
-def test_a_sum_beyond_all_money_overflows() -> None:
-    """Though each line is within it; also where the sum of 64 bits would be a small number."""
-    for totals in ([MINOR_MAX, 1], [MINOR_MAX] * LINES_MAX):
-        assert refused(a_wire_capture(lines=lines(*totals))) == (
-            Refusal.BASKET_TOTAL_OVERFLOWS,
-            "capture.basket.total_minor",
-        )
-
-
-def told(total_minor: int) -> pb.Operation:
-    """Lines of 1000 altogether, and a total that says something else."""
-    operation = with_line()
-    operation.capture.basket.total_minor = total_minor
-    return operation
-
-
-@pytest.mark.parametrize("total_minor", [MINOR_MAX + 1, -MINOR_MAX - 1, 2**63 - 1, -(2**63)])
-def test_a_total_beyond_all_money_overflows(total_minor: int) -> None:
-    assert refused(told(total_minor)) == (
-        Refusal.BASKET_TOTAL_OVERFLOWS,
-        "capture.basket.total_minor",
-    )
-
-
-@pytest.mark.parametrize("total_minor", [0, 1, 999, 1001, MINOR_MAX])
-def test_a_total_is_what_the_lines_add_up_to(total_minor: int) -> None:
-    assert refused(told(total_minor)) == (
-        Refusal.BASKET_TOTAL_DIFFERS,
-        "capture.basket.total_minor",
-    )
-    assert captured(told(1000)).basket.total_minor == 1000
-
-
-def test_a_basket_that_pays_money_back_is_no_purchase() -> None:
-    negative = (Refusal.BASKET_TOTAL_NEGATIVE, "capture.basket.total_minor")
-
-    assert refused(a_wire_capture(lines=lines(100, -101))) == negative
-    assert refused(told(-1)) == negative
-    assert captured(a_wire_capture(lines=lines(100, -100))).basket.total_minor == 0
-    assert captured(a_wire_capture(lines=lines(0))).basket.total_minor == 0
-
-
-@pytest.mark.parametrize("currency", ["USD", "", "eur", "EUR ", "€"])
-def test_a_programme_counts_in_one_currency(currency: str) -> None:
-    quote = operations.quote(CARD, a_wire_capture(currency=currency).capture.basket)
-
-    assert refused(a_wire_capture(currency=currency)) == (
+def test_a_reserved_basket_is_looked_at_as_a_quoted_one() -> None:
+    """With lines, a total and a currency, but with no receipt yet."""
+    assert refused(a_wire_reserve(currency="USD")) == (
         Refusal.CURRENCY_WRONG,
-        "capture.basket.currency",
+        "reserve.basket.currency",
     )
-    assert refused(quote) == (Refusal.CURRENCY_WRONG, "quote.basket.currency")
+    assert refused(a_wire_reserve(cashier="\0")) == (Refusal.MALFORMED, "reserve.basket.cashier")
+    no_lines = a_wire_reserve()
+    del no_lines.reserve.basket.line_items[:]
+    assert refused(no_lines) == (Refusal.BASKET_EMPTY, "reserve.basket.line_items")
 
 
-def test_line_ids_are_unique_and_there() -> None:
-    for line_id in ("1", ""):
-        assert refused(with_line(line_id=line_id)) == (
-            Refusal.MALFORMED,
-            "capture.basket.line_items[3].line_id",
-        )
+def test_a_receipt_number_that_comes_too_early_goes_no_further() -> None:
+    """It is not checked, and not what the reservation is about."""
+    operation = a_wire_reserve()
+    early = pb.Operation.FromString(operation.SerializeToString())
+    early.reserve.basket.receipt_number, early.reserve.basket.business_date = "\0", "today"
+
+    assert reserved(early) == reserved(operation)
 
 
-@pytest.mark.parametrize("quantity_milli", [MINOR_MAX + 1, -MINOR_MAX - 1, 2**63 - 1])
-def test_a_quantity_beyond_all_goods_is_named(quantity_milli: int) -> None:
-    assert refused(with_line(quantity_milli=quantity_milli)) == (
-        Refusal.MALFORMED,
-        "capture.basket.line_items[3].quantity_milli",
-    )
+def test_a_release_names_its_reservation() -> None:
+    release = read(a_wire_release())
+
+    assert isinstance(release, Release)
+    assert release.reservation_id == RESERVATION_ID
 
 
-@pytest.mark.parametrize("quantity_milli", [MINOR_MAX, -MINOR_MAX, 0, 475, -1000])
-def test_quantities_may_be_fractions_none_or_returned(quantity_milli: int) -> None:
-    line = captured(with_line(quantity_milli=quantity_milli)).basket.line_items[3]
-
-    assert line.quantity_milli == quantity_milli
+# --- new members ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", UNPRINTABLE)
-@pytest.mark.parametrize(
-    "field", ["line_id", "article_number", "text", "category", "brand", "vat_rate_key"]
-)
-def test_unprintable_text_of_a_line_is_named(field: str, text: str) -> None:
-    assert refused(with_line(**{field: text})) == (
-        Refusal.MALFORMED,
-        f"capture.basket.line_items[3].{field}",
-    )
+@pytest.mark.parametrize("language", ["", "d", "x" * (LANGUAGE_MAX + 1), "de de", "de_AT", "d\0"])
+def test_a_new_members_language_is_a_tag(language: str) -> None:
+    operation = a_wire_enrolment(language=language)
+
+    assert refused(operation) == (Refusal.MALFORMED, "enrol.language")
 
 
-def test_an_article_may_be_called_with_a_no_break_space() -> None:
-    assert isinstance(read(with_line(text="Vollmilch\u00a03,5\u00a0%")), Capture)
+@pytest.mark.parametrize("language", ["de", "de-AT", "zh-Hant-TW", "x" * LANGUAGE_MAX])
+def test_a_new_members_language_is_taken_as_it_is(language: str) -> None:
+    assert enrolled(a_wire_enrolment(language=language)).language == language
 
 
-def test_the_texts_of_a_line_have_a_length_together() -> None:
-    """The id "4" and the key "DE_19" are six of it."""
-    fits = captured(with_line(text="ä" * (TEXTS_MAX - 6)))
+def test_a_retry_of_an_enrolment_is_the_same_member() -> None:
+    """And nobody else can take the id before: version 8 is the ledger's own."""
+    operation = a_wire_enrolment()
+    first, again = enrolled(operation), enrolled(operation)
+    other = enrolled(a_wire_enrolment())
 
-    assert len(fits.basket.line_items[3].text) == TEXTS_MAX - 6
-    assert refused(with_line(text="ä" * (TEXTS_MAX - 5))) == (
-        Refusal.MALFORMED,
-        "capture.basket.line_items[3]",
-    )
-
-
-@pytest.mark.parametrize(
-    "text", ['12" pipe', "back\\slash", "Käse 'jung'", "{}[],:", "100\xa0g", ""]
-)
-def test_texts_are_taken_as_they_are(text: str) -> None:
-    """Also such as JSON has to escape, and one that is only looked at because another does."""
-    line = captured(with_line(text=text, brand='"')).basket.line_items[3]
-
-    assert (line.text, line.brand) == (text, '"')
+    assert first == again
+    assert UUID(first.member_id).version == 8
+    assert UUID_FORM.fullmatch(first.member_id)
+    assert first.member_id not in (other.member_id, first.operation_id)
+    assert first.opening_points == 0
 
 
-@pytest.mark.parametrize("cashier", ["x" * (CARD_MAX + 1), *UNPRINTABLE])
-def test_a_cashier_is_printable_and_of_a_length(cashier: str) -> None:
-    assert refused(a_wire_capture(cashier=cashier)) == (
-        Refusal.MALFORMED,
-        "capture.basket.cashier",
-    )
-    assert captured(a_wire_capture(cashier="x" * CARD_MAX)).basket.cashier == "x" * CARD_MAX
-    assert captured(a_wire_capture(cashier="")).basket.cashier == ""
+def test_the_members_id_follows_from_the_operations_for_ever() -> None:
+    operation = a_wire_enrolment()
+    operation.id = RESERVATION_ID
 
-
-# --- receipts -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("number", ["", "1" * (CARD_MAX + 1), *UNPRINTABLE])
-def test_a_receipt_number_is_printable_and_of_a_length(number: str) -> None:
-    operation = a_wire_capture()
-    operation.capture.basket.receipt_number = number
-
-    assert refused(operation) == (Refusal.MALFORMED, "capture.basket.receipt_number")
-    assert captured(a_wire_capture(receipt_number="1" * CARD_MAX))
-
-
-@pytest.mark.parametrize(
-    "day",
-    [
-        "",
-        "2026-11-2",
-        "2026-1-20",
-        "20261120",
-        "2026-W47-5",
-        "2026-11-31",
-        "2025-02-29",
-        "0000-01-01",
-        "10000-01-01",
-        "20.11.2026",
-        "2026-11-20T00:00",
-        " 2026-11-20",
-        "２026-11-20",
-    ],
-)
-def test_a_business_date_is_a_day(day: str) -> None:
-    assert refused(a_wire_capture(business_date=day)) == (
-        Refusal.MALFORMED,
-        "capture.basket.business_date",
-    )
-
-
-@pytest.mark.parametrize("day", ["2026-11-20", "2024-02-29", "0001-01-01", "9999-12-31"])
-def test_any_day_may_be_a_business_date(day: str) -> None:
-    assert captured(a_wire_capture(business_date=day)).basket.business_date == day
-
-
-def test_a_quote_needs_no_receipt() -> None:
-    basket = operations.basket(lines(100), currency="EUR")
-
-    assert isinstance(read(operations.quote(CARD, basket)), QuoteBasket)
-
-
-def test_the_first_thing_wrong_is_told_form_before_money() -> None:
-    """As the contract orders the reasons, as far as one field is concerned."""
-    operation = a_wire_capture(
-        card="", redeem=0, currency="USD", cashier="\0", lines=lines(100, -200)
-    )
-    told: list[str] = []
-    mends: list[Callable[[], None]] = [
-        lambda: setattr(operation.capture, "card", CARD),
-        lambda: setattr(operation.capture, "redeem_points", 1),
-        lambda: setattr(operation.capture.basket, "cashier", ""),
-        lambda: setattr(operation.capture.basket.line_items[1], "total_minor", 0),
-        lambda: setattr(operation.capture.basket, "total_minor", 100),
-        lambda: setattr(operation.capture.basket, "currency", "EUR"),
-    ]
-    for mend in mends:
-        told.append(refused(operation)[1].removeprefix("capture."))
-        mend()
-
-    assert told == [
-        "card",
-        "redeem_points",
-        "basket.cashier",
-        "basket.total_minor",
-        "basket.total_minor",
-        "basket.currency",
-    ]
-    assert isinstance(read(operation), Capture)
+    assert enrolled(operation).member_id == "30c02976-9d00-845d-a171-e22b7f29f41a"
 
 
 # --- questions ------------------------------------------------------------------------------

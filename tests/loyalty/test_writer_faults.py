@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from services.loyalty import draft
+from services.loyalty import rules
 from services.loyalty.domain.decision import Captured, Enrolled
 from services.loyalty.store import Store, StoreLostError, Transaction
 from services.loyalty.writer import Answer, Cause
@@ -90,14 +90,14 @@ async def test_one_poisonous_operation_harms_no_other(
     captures = [a_capture(e.card) for e in enrolments * 5]
     poison = captures[7]
     rows = len(await ledger.journal())
-    real: Any = vars(draft)["capture"]
+    real: Any = vars(rules)["capture"]
 
     def capture(member: Any, command: Any, **how: Any) -> Any:
         if command.operation_id == poison.operation_id:
             raise ZeroDivisionError("poison")
         return real(member, command, **how)
 
-    monkeypatch.setattr(draft, "capture", capture)
+    monkeypatch.setattr(rules, "capture", capture)
     answers = await ledger.answers(*captures)
 
     assert answers.pop(7) == Answer(cause=Cause.UNAVAILABLE)

@@ -5,7 +5,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bonpunkt.loyalty.v1.feed_pb2 import JournalEntry
+from bonpunkt.loyalty.v1.feed_pb2 import ExpiryNotice, JournalEntry
 from services.notifier.events import (
     BODY_BYTES_MAX,
     TYPES,
@@ -27,12 +27,42 @@ def bare() -> JournalEntry:
     return made
 
 
+def announcement() -> JournalEntry:
+    made = entry(kind="announce", member_version=6)
+    made.expiry_notice.CopyFrom(ExpiryNotice(points=20, expires_on="2029-05-31", days_ahead=30))
+    return made
+
+
+def merged() -> JournalEntry:
+    """Everything is the other member's."""
+    made = entry(kind="merged", member_version=7, points=0)
+    made.state.status = "merged"
+    made.state.merged_into = "0190d8f0-0000-7000-8000-000000000002"
+    return made
+
+
+def erased() -> JournalEntry:
+    made = entry(kind="erase", member_version=8, points=0)
+    made.state.status = "erased"
+    return made
+
+
+def promoted() -> JournalEntry:
+    made = entry(kind="tier", member_version=9)
+    made.state.tier = "gold"
+    return made
+
+
 GOLDEN_ENTRIES = {
     "member.points_changed": entry(bucket=3, sequence=17, member_version=5),
     "member.enrolled": bare(),
     "member.blocked": entry(kind="block"),
     "member.unblocked": entry(kind="unblock"),
     "member.changed": entry(kind="something_of_the_future"),
+    "member.points_expiring": announcement(),
+    "member.tier_changed": promoted(),
+    "member.merged": merged(),
+    "member.erased": erased(),
 }
 
 
@@ -56,11 +86,24 @@ def test_the_committed_bytes_are_an_event_by_the_schema(event_type: str) -> None
     ("kind", "event_type"),
     [
         ("enrol", "member.enrolled"),
+        ("reserve", "member.points_changed"),
         ("capture", "member.points_changed"),
+        ("release", "member.points_changed"),
+        ("timeout", "member.points_changed"),
+        ("void", "member.points_changed"),
+        ("return", "member.points_changed"),
+        ("adjust", "member.points_changed"),
+        ("merge", "member.points_changed"),
+        ("activate", "member.points_changed"),
         ("expire", "member.points_changed"),
+        ("announce", "member.points_expiring"),
+        ("tier", "member.tier_changed"),
         ("block", "member.blocked"),
         ("unblock", "member.unblocked"),
-        ("merge", "member.changed"),
+        ("merged", "member.merged"),
+        ("erase", "member.erased"),
+        ("cards", "member.changed"),
+        ("of_the_future", "member.changed"),
         ("", "member.changed"),
     ],
 )
@@ -72,6 +115,28 @@ def test_refusals_and_entries_without_a_member_are_no_events() -> None:
     assert is_event(entry())
     assert not is_event(entry(accepted=False))
     assert not is_event(entry(kind="abandon", member_id=""))
+    assert not is_event(entry(kind="leg", member_id=""))
+
+
+def test_an_announcement_tells_what_ends_when() -> None:
+    body = orjson.loads(event_from_entry(announcement(), epoch=2).body)
+
+    assert body["data"]["notice"] == {"points": 20, "on": "2029-05-31", "days_ahead": 30}
+
+
+def test_a_merged_member_names_whose_the_points_are_now() -> None:
+    data = orjson.loads(event_from_entry(merged(), epoch=2).body)["data"]
+
+    assert (data["status"], data["merged_into"]) == (
+        "merged",
+        "0190d8f0-0000-7000-8000-000000000002",
+    )
+
+
+def test_what_only_some_events_tell_is_not_in_the_others() -> None:
+    data = orjson.loads(event_from_entry(entry(), epoch=2).body)["data"]
+
+    assert not {"notice", "merged_into"} & set(data)
 
 
 def test_the_same_entry_gives_the_same_bytes() -> None:

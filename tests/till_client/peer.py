@@ -61,7 +61,7 @@ class ScriptedGateway(till_pb2_grpc.TillServiceServicer):
 
 
 class Ledger:
-    """Books captures under their ids, for `Loyalty(decide=ledger.decide)`.
+    """Books what can be booked under its id, for `Loyalty(decide=ledger.decide)`.
 
     It says nothing about the first `silent` operations of each named kind, and does not even book
     the first `deaf` ones.
@@ -83,24 +83,30 @@ class Ledger:
         if self._deaf.get(kind, 0):
             self._deaf[kind] -= 1
             return None
-        decision = getattr(self, f"_{kind}")(operation)
-        assert isinstance(decision, pb.Decision)
+        decision = {"status": self._status, "abandon": self._abandon}.get(kind, self._book)(
+            operation
+        )
         if self._silent.get(kind, 0):
             self._silent[kind] -= 1
             return None
         return decision
 
-    def _capture(self, operation: pb.Operation) -> pb.Decision:
+    def _book(self, operation: pb.Operation) -> pb.Decision:
         if operation.id in self.abandoned:
             refused = pb.Refused(reason=pb.REASON_ABANDONED)
             return pb.Decision(operation_id=operation.id, refused=refused)
-        return self.decided.setdefault(
-            operation.id,
-            pb.Decision(
-                operation_id=operation.id,
-                captured=pb.Captured(points_earned=len(self.decided) + 1),
-            ),
-        )
+        points = len(self.decided) + 1
+        results = {
+            "reserve": pb.Decision(reservation=pb.Reserved(points=points)),
+            "release": pb.Decision(released=pb.Released(points_held=points)),
+            "capture": pb.Decision(captured=pb.Captured(points_earned=points)),
+            "void_receipt": pb.Decision(voided=pb.Voided(points_restored=points)),
+            "return_items": pb.Decision(returned=pb.Returned(points_restored=points)),
+            "enrol": pb.Decision(enrolled=pb.Enrolled(member=pb.MemberSummary(points=points))),
+        }
+        decision = results[operation.WhichOneof("kind") or ""]
+        decision.operation_id = operation.id
+        return self.decided.setdefault(operation.id, decision)
 
     def _status(self, operation: pb.Operation) -> pb.Decision:
         about = operation.status.operation_id

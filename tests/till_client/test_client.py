@@ -62,20 +62,57 @@ async def test_a_till_books_asks_and_abandons(gateway: Gateway, loyalty: Loyalty
     assert burnt.abandoned.abandoned
 
 
-async def test_reads_and_writes_carry_the_tills_timeout(scripted: ScriptedGateway) -> None:
+async def test_a_till_reserves_releases_takes_back_and_enrols(
+    gateway: Gateway, loyalty: Loyalty
+) -> None:
+    loyalty.decide = Ledger().decide
+    receipt = operations.receipt("4711", "2026-11-20")
+    async with till(gateway.target) as one:
+        reserved = await one.reserve("c", BASKET, redeem=50)
+        booked = await one.capture("c", BASKET, redeem=50, reservation_id=reserved.operation_id)
+        released = await one.release(reserved.operation_id)
+        voided = await one.void_receipt(receipt, business_date="2026-11-20")
+        returned = await one.return_items(
+            receipt,
+            [operations.return_line("1")],
+            receipt_number="4712",
+            business_date="2026-11-20",
+        )
+        enrolled = await one.enrol("new", language="de")
+
+    assert [
+        decision.WhichOneof("result")
+        for decision in (reserved, booked, released, voided, returned, enrolled)
+    ] == ["reservation", "captured", "released", "voided", "returned", "enrolled"]
+
+
+async def test_every_operation_carries_the_tills_timeout(scripted: ScriptedGateway) -> None:
+    receipt = operations.receipt_of(operations.new_id())
     async with till(scripted.target, timeout_s=12.5) as one:
         calls = [
             asyncio.ensure_future(work)
-            for work in (one.identify("c"), one.quote("c", BASKET), one.capture("c", BASKET))
+            for work in (
+                one.identify("c"),
+                one.quote("c", BASKET),
+                one.reserve("c", BASKET),
+                one.release(operations.new_id()),
+                one.capture("c", BASKET),
+                one.void_receipt(receipt, business_date="2026-11-20"),
+                one.return_items(receipt, receipt_number="1", business_date="2026-11-20"),
+                one.enrol("c", language="de"),
+                one.status(operations.new_id()),
+                one.abandon(operations.new_id()),
+            )
         ]
         sent: list[pb.Operation] = []
-        while len(sent) < 3:
+        while len(sent) < len(calls):
             sent += (await scripted.request()).operations
         scripted.say(*map(captured, sent))
         await asyncio.gather(*calls)
 
-    assert [each.timeout_ms for each in sent] == [12_500] * 3
-    assert [each.WhichOneof("kind") for each in sent] == ["identify", "quote", "capture"]
+    assert {each.timeout_ms for each in sent} == {12_500}
+    kinds = [field.name for field in pb.Operation.DESCRIPTOR.oneofs_by_name["kind"].fields]
+    assert sorted(each.WhichOneof("kind") for each in sent) == sorted(kinds)
 
 
 async def test_send_many_is_one_message_and_answers_in_its_order(

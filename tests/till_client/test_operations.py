@@ -82,23 +82,81 @@ def test_the_tills_own_time_is_told_in_utc(at: datetime) -> None:
     assert (operation.id, operation.timeout_ms) == ("x", 700)
 
 
+@pytest.mark.parametrize(("redeem", "kind"), [(50, "redeem_points"), ("maximum", "redeem_maximum")])
+def test_a_reservation_is_of_so_many_points_or_all(
+    redeem: operations.RedeemSome, kind: str
+) -> None:
+    basket = operations.basket([], currency="EUR")
+    operation = operations.reserve("c", basket, redeem=redeem)
+
+    assert operation.reserve.WhichOneof("redemption") == kind
+    assert operations.reserve("c", basket).reserve.redeem_maximum
+    assert operation.reserve.basket == basket
+
+
+def test_a_capture_may_name_the_reservation_that_it_ends() -> None:
+    basket = operations.basket([], currency="EUR")
+    reserve = operations.reserve("c", basket)
+
+    capture = operations.capture("c", basket, redeem=50, reservation_id=reserve.id)
+
+    assert capture.capture.reservation_id == reserve.id
+    assert operations.capture("c", basket).capture.reservation_id == ""
+
+
+def test_a_receipt_is_named_as_printed_or_by_its_capture() -> None:
+    printed = operations.receipt("4711", date(2026, 11, 22), terminal_id="till-7")
+
+    assert printed == pb.ReceiptReference(
+        terminal_id="till-7", business_date="2026-11-22", receipt_number="4711"
+    )
+    assert operations.receipt_of("x") == pb.ReceiptReference(capture_id="x")
+
+
+def test_a_return_names_lines_and_a_receipt_of_its_own() -> None:
+    lines = [operations.return_line("1", 500), operations.return_line("2")]
+
+    operation = operations.return_items(
+        operations.receipt_of("x"),
+        lines,
+        receipt_number="18",
+        business_date=date(2026, 11, 22),
+        cashier="7",
+    )
+
+    sent = operation.return_items
+    assert [(line.line_id, line.quantity_milli) for line in sent.lines] == [("1", 500), ("2", 0)]
+    assert (sent.receipt_number, sent.business_date, sent.cashier) == ("18", "2026-11-22", "7")
+    assert sent.receipt.capture_id == "x"
+
+
+def test_a_void_tells_the_tills_day() -> None:
+    operation = operations.void_receipt(
+        operations.receipt_of("x"), business_date=date(2026, 11, 22), cashier="7"
+    )
+
+    assert operation.void_receipt.business_date == "2026-11-22"
+    assert operation.void_receipt.cashier == "7"
+
+
 def test_every_operation_has_an_id_of_its_own_and_a_time() -> None:
     basket = operations.basket([], currency="EUR")
     about = operations.new_id()
+    receipt = operations.receipt_of(about)
     made = [
         operations.identify("c"),
         operations.quote("c", basket),
+        operations.reserve("c", basket),
+        operations.release(about),
         operations.capture("c", basket),
+        operations.void_receipt(receipt, business_date="2026-11-22"),
+        operations.return_items(receipt, receipt_number="18", business_date="2026-11-22"),
+        operations.enrol("c", language="de"),
         operations.status(about),
         operations.abandon(about),
     ]
 
-    assert [each.WhichOneof("kind") for each in made] == [
-        "identify",
-        "quote",
-        "capture",
-        "status",
-        "abandon",
-    ]
-    assert len({each.id for each in made} | {about}) == 6
+    kinds = [field.name for field in pb.Operation.DESCRIPTOR.oneofs_by_name["kind"].fields]
+    assert sorted(each.WhichOneof("kind") or "" for each in made) == sorted(kinds)
+    assert len({each.id for each in made} | {about}) == len(made) + 1
     assert all(each.HasField("occurred_at") for each in made)

@@ -1,5 +1,7 @@
 """`settle`: whatever answer gets lost, a purchase is booked exactly once or never."""
 
+from collections.abc import Callable
+
 import pytest
 
 from bonpunkt.till import operations
@@ -9,9 +11,21 @@ from tests.pos_gateway.peer import Gateway, Loyalty, id_of
 from tests.till_client.peer import Ledger, ScriptedGateway
 
 LONG_S = 60.0
-
-
 SHORT_S = 0.05  # only for what is lost anyway
+DAY = "2026-11-20"
+RECEIPT = operations.receipt("4711", DAY)
+BASKET = operations.basket([operations.line_item("1", total_minor=1_99)], currency="EUR")
+# Everything that books something.
+KINDS: dict[str, Callable[[int], pb.Operation]] = {
+    "reserve": lambda ms: operations.reserve("c", BASKET, timeout_ms=ms),
+    "release": lambda ms: operations.release(operations.new_id(), timeout_ms=ms),
+    "capture": lambda ms: operations.capture("c", BASKET, redeem="maximum", timeout_ms=ms),
+    "void_receipt": lambda ms: operations.void_receipt(RECEIPT, business_date=DAY, timeout_ms=ms),
+    "return_items": lambda ms: operations.return_items(
+        RECEIPT, receipt_number="4712", business_date=DAY, timeout_ms=ms
+    ),
+    "enrol": lambda ms: operations.enrol("c", language="de", timeout_ms=ms),
+}
 
 
 def till(target: str, *, secret: str = "secret-1", timeout_s: float = LONG_S) -> Till:
@@ -21,19 +35,21 @@ def till(target: str, *, secret: str = "secret-1", timeout_s: float = LONG_S) ->
 
 
 def purchase(*, timeout_s: float = LONG_S) -> pb.Operation:
-    basket = operations.basket([operations.line_item("1", total_minor=1_99)], currency="EUR")
-    return operations.capture("c", basket, redeem="maximum", timeout_ms=round(timeout_s * 1000))
+    return KINDS["capture"](round(timeout_s * 1000))
 
 
-async def test_what_is_answered_at_once_is_settled(gateway: Gateway, loyalty: Loyalty) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_is_answered_at_once_is_settled(
+    gateway: Gateway, loyalty: Loyalty, kind: str
+) -> None:
     ledger = Ledger()
     loyalty.decide = ledger.decide
-    operation = purchase()
+    operation = KINDS[kind](60_000)
     async with till(gateway.target) as one:
         decision = await one.settle(operation, within_s=LONG_S)
 
     assert decision == ledger.decided[operation.id]
-    assert ledger.kinds == ["capture"]
+    assert ledger.kinds == [kind]
 
 
 async def test_a_refusal_is_a_final_decision(gateway: Gateway, loyalty: Loyalty) -> None:
@@ -43,17 +59,18 @@ async def test_a_refusal_is_a_final_decision(gateway: Gateway, loyalty: Loyalty)
         assert (await one.settle(purchase(), within_s=LONG_S)).refused == refused
 
 
+@pytest.mark.parametrize("kind", KINDS)
 async def test_after_a_lost_answer_the_status_tells_what_was_booked(
-    gateway: Gateway, loyalty: Loyalty
+    gateway: Gateway, loyalty: Loyalty, kind: str
 ) -> None:
-    ledger = Ledger(silent={"capture": 1})
+    ledger = Ledger(silent={kind: 1})
     loyalty.decide = ledger.decide
-    operation = purchase(timeout_s=SHORT_S)
+    operation = KINDS[kind](round(SHORT_S * 1000))
     async with till(gateway.target) as one:
         decision = await one.settle(operation, within_s=LONG_S)
 
     assert decision == ledger.decided[operation.id]
-    assert ledger.kinds == ["capture", "status"]
+    assert ledger.kinds == [kind, "status"]
 
 
 async def test_what_was_not_booked_is_sent_again_under_the_same_id(

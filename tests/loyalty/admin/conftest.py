@@ -62,6 +62,7 @@ async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Suite
 def shop(suite: Suite) -> Shop:
     shop = Shop(suite.loyalty_target, suite.metadata)
     shop.add_staff("anna", "manager")
+    shop.add_staff("bert", "manager")
     shop.add_staff("carl", "clerk")
     return shop
 
@@ -122,4 +123,11 @@ def clerk(app: Flask) -> Browser:
 def manager(app: Flask) -> Browser:
     browser = Browser(app)
     assert browser.sign_in("anna").status_code == 303
+    return browser
+
+
+@pytest.fixture
+def second_manager(app: Flask) -> Browser:
+    browser = Browser(app)
+    assert browser.sign_in("bert").status_code == 303
     return browser

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import grpc
 import uuid_utils.compat as uuids
@@ -17,6 +18,7 @@ from tests.servers.suite import Member
 
 PASSWORD = "correct horse battery"
 WITHIN_S = 30.0
+BUSINESS_DATE = dt.datetime.now(dt.UTC).astimezone(ZoneInfo("Europe/Berlin")).date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +66,39 @@ class Shop:
             capture.redeem_points = redeem
         elif redeem is not None:
             capture.redeem_maximum = True
-        return self._commit(till.Operation(capture=capture))
+        return self.do(till.Operation(capture=capture))
 
     def abandon(self) -> till.Decision:
         """Gives up an operation that was never heard of."""
-        return self._commit(till.Operation(abandon=till.Abandon(operation_id=str(uuids.uuid7()))))
+        return self.do(till.Operation(abandon=till.Abandon(operation_id=str(uuids.uuid7()))))
 
-    def _commit(self, operation: till.Operation) -> till.Decision:
-        operation.id = str(uuids.uuid7())
+    def reserve(self, member: Member, *, redeem: int) -> till.Decision:
+        reserve = till.Reserve(card=member.card, basket=self._basket(BASKET, times=1))
+        reserve.redeem_points = redeem
+        return self.do(till.Operation(reserve=reserve))
+
+    def give_back(self, capture_id: str, *lines: str) -> till.Decision:
+        """Whole lines of an earlier receipt; all that is left of it if none are named."""
+        return self.do(
+            till.Operation(
+                return_items=till.Return(
+                    receipt=till.ReceiptReference(capture_id=capture_id),
+                    lines=[till.ReturnLine(line_id=line) for line in lines],
+                    receipt_number=f"R{next(self._receipts)}",
+                    business_date=BUSINESS_DATE,
+                )
+            )
+        )
+
+    def void(self, capture_id: str) -> till.Decision:
+        receipt = till.ReceiptReference(capture_id=capture_id)
+        return self.do(
+            till.Operation(void_receipt=till.Void(receipt=receipt, business_date=BUSINESS_DATE))
+        )
+
+    def do(self, operation: till.Operation) -> till.Decision:
+        """The decision on what till-1 asks."""
+        operation.id = operation.id or str(uuids.uuid7())
         operation.timeout_ms = 20_000
         operation.occurred_at.CopyFrom(_now())
         request = ledger_pb.CommitRequest(
@@ -105,7 +132,7 @@ class Shop:
         return till.Basket(
             basket_id=str(uuids.uuid7()),
             receipt_number=f"R{next(self._receipts)}",
-            business_date="2026-11-20",
+            business_date=BUSINESS_DATE,
             currency="EUR",
             total_minor=sum(line.total_minor for line in lines),
             line_items=lines,

@@ -36,6 +36,16 @@ ROUTES = {
     ("GET", "/members/<uuid:member_id>"): For.CLERK,
     ("POST", "/members/<uuid:member_id>/block"): For.MANAGER,
     ("POST", "/members/<uuid:member_id>/unblock"): For.MANAGER,
+    ("POST", "/members/<uuid:member_id>/adjust"): For.MANAGER,
+    ("POST", "/members/<uuid:member_id>/cards"): For.CLERK,
+    ("POST", "/members/<uuid:member_id>/merge"): For.MANAGER,
+    ("GET", "/members/<uuid:member_id>/merge/<uuid:other_id>"): For.MANAGER,
+    ("POST", "/members/<uuid:member_id>/merge/<uuid:other_id>"): For.MANAGER,
+    ("GET", "/members/<uuid:member_id>/statement"): For.CLERK,
+    ("GET", "/waiting"): For.MANAGER,
+    ("POST", "/waiting/approve"): For.MANAGER,
+    ("POST", "/waiting/decline"): For.MANAGER,
+    ("GET", "/end-of-day"): For.CLERK,
     ("GET", "/entries/<int(max=4294967295):bucket>/<int(max=9223372036854775807):sequence>"): (
         For.CLERK
     ),
@@ -74,7 +84,8 @@ def cases() -> list[Case]:
 
 
 def address(path: str) -> str:
-    path = path.replace("<uuid:member_id>", ID).replace("<path:filename>", "base.css")
+    path = path.replace("<uuid:member_id>", ID).replace("<uuid:other_id>", ID)
+    path = path.replace("<path:filename>", "base.css")
     return "/entries/31/987654321" if path.startswith("/entries/") else path
 
 

@@ -34,8 +34,10 @@ TABLES = [
     schema.staff,
     schema.staff_session,
     schema.sign_in_attempt,
+    schema.adjustment,
     schema.audit,
     schema.audit_head,
+    schema.audit_base,
 ]
 
 
