@@ -15,7 +15,6 @@ from services.runtime.grpc import channel
 from tests.servers.ports import free_port
 from tests.servers.suite import Suite
 
-CARD = "2999999999993"
 COMMANDS: list[Sequence[str]] = [
     (),
     ("up",),
@@ -25,7 +24,7 @@ COMMANDS: list[Sequence[str]] = [
     *(("terminal", verb) for verb in ("add", "list", "block")),
     *(("staff", verb) for verb in ("add", "set-password")),
     *(("endpoint", verb) for verb in ("add", "list", "enable", "disable")),
-    *(("member", verb) for verb in ("show", "enrol")),
+    ("member",),
 ]
 
 
@@ -152,31 +151,6 @@ async def test_a_password_that_is_too_short_is_refused(suite: Suite) -> None:
 
     assert said.status == 1
     assert said.errors.startswith("Error: invalid argument: ")
-
-
-async def test_a_member_is_enrolled_and_shown(suite: Suite) -> None:
-    enrolled = await _ask(suite, "member", "enrol", CARD, "--language", "en")
-    shown = await _ask(suite, "member", "show", CARD)
-
-    assert enrolled.status == 0, enrolled.errors
-    assert enrolled.output.split()[1] in shown.output
-    assert f"cards      {CARD}" in shown.output
-    assert "points     0" in shown.output
-
-
-async def test_a_card_belongs_to_one_member(suite: Suite) -> None:
-    await _ask(suite, "member", "enrol", "2999999999986")
-    again = await _ask(suite, "member", "enrol", "2999999999986")
-
-    assert again.status == 1
-    assert again.errors.startswith("Error: card_taken: ")
-
-
-async def test_an_unknown_card_is_told(suite: Suite) -> None:
-    said = await _ask(suite, "member", "show", "2000000000008")
-
-    assert said.status == 1
-    assert said.errors.startswith("Error: not found: ")
 
 
 async def test_an_endpoint_is_added_disabled_and_enabled(suite: Suite) -> None:

@@ -2,14 +2,15 @@
 and what to do about it.
 """
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import grpc
 
 from services.loyalty.domain.decision import Refusal, Refused
+from services.loyalty.office.actors import Context
 from services.loyalty.writer import Answer
 
-Context = grpc.aio.ServicerContext[Any, Any]
+__all__ = ["TIMEOUT_S", "Context", "abort_unless_booked", "invalid", "refused"]
 
 TIMEOUT_S = 10.0  # for a command from inside the house to be durable
 

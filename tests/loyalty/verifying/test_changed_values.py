@@ -13,9 +13,7 @@ from services.loyalty.verify import PROBLEMS_MAX, verify
 from tests.loyalty.tampering import TABLES, Found, Tampered, Value, connected, names, others
 from tests.scale import scaled
 
-COLUMNS = [(table.name, column.name) for table in TABLES.values() for column in table.columns]
 ROWS = scaled(10)  # altered by column
-ALTERATIONS = scaled(50)
 
 REFUSED = (sqlite3.IntegrityError, OverflowError, psycopg.IntegrityError, psycopg.DataError)
 
@@ -36,18 +34,19 @@ async def altered(books: Tampered, table: str, column: str, row: Found, value: V
     return True
 
 
-@pytest.mark.parametrize(("table", "column"), COLUMNS, ids=[".".join(c) for c in COLUMNS])
-async def test_any_changed_value_is_found(books: Tampered, table: str, column: str) -> None:
-    """Each way in which a value of its type can be another, one after the other."""
-    count = 0
-    for seed in range(20 * ROWS):
-        if count == ROWS:
-            break
-        row = books.some(table, seed=seed)
-        ways = others(table, column, row)
-        value = ways[seed % len(ways)]
-        count += await altered(books, table, column, row, value)
-    assert count == ROWS, "the database takes no other value"
+@pytest.mark.parametrize("table", TABLES)
+async def test_any_changed_value_is_found(books: Tampered, table: str) -> None:
+    """In every column, each way in which a value of its type can be another after the other."""
+    for column in TABLES[table].columns.keys():
+        count = 0
+        for seed in range(20 * ROWS):
+            if count == ROWS:
+                break
+            row = books.some(table, seed=seed)
+            ways = others(table, column, row)
+            value = ways[seed % len(ways)]
+            count += await altered(books, table, column, row, value)
+        assert count == ROWS, f"the database takes no other {column}"
     assert (await books.report()).ok, "everything was put back"
 
 
@@ -56,8 +55,8 @@ async def test_one_value_in_each_of_many_random_rows_is_found(books: Tampered) -
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    count = 0
-    while count < ALTERATIONS:
+    wanted, count = scaled(50), 0
+    while count < wanted:
         table = chance.choice(list(TABLES))
         row = chance.choice(books.rows(table))
         column = chance.choice(list(row))
