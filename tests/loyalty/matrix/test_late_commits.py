@@ -7,18 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from bonpunkt.till import operations
 from services.loyalty.domain.decision import AlreadyDecided, Burnt
 from tests.loyalty.ledgers import Ledger, opened
-from tests.loyalty.matrix.cells import (
-    ABANDONED,
-    ACCEPTED,
-    Cell,
-    Request,
-    Trial,
-    answers,
-    books,
-    outcome,
-    trials_on,
-)
+from tests.loyalty.matrix.cells import ABANDONED, ACCEPTED, Cell, Request, Trial
 from tests.loyalty.matrix.gates import Gate, GatedStore, Place, new_writer
+from tests.loyalty.matrix.playing import answers, books, outcome, trials_on
 from tests.loyalty.matrix.scene import a_wire_abandon
 from tests.loyalty.matrix.table import OPERATIONS
 

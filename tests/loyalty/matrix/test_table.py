@@ -51,11 +51,10 @@ def test_the_cells_are_the_whole_product() -> None:
 
 def test_every_situation_is_played() -> None:
     """Each of these tests plays the whole product of operations and requests, or fails."""
-    folder = Path(__file__).parents[2]
-    players = (
-        folder / "loyalty" / "matrix" / "test_matrix.py",
-        folder / "end_to_end" / "test_repeats_after_a_kill.py",
-    )
+    players = [
+        *Path(__file__).parent.glob("test_*.py"),
+        Path(__file__).parents[2] / "end_to_end" / "test_repeats_after_a_kill.py",
+    ]
     text = "".join(player.read_text(encoding="utf-8") for player in players)
 
     assert [each for each in Situation if f"Situation.{each.name}" not in text] == []
