@@ -8,19 +8,22 @@ read is a finding like any other.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from services.loyalty import schema
+from services.loyalty.keys import Key
 from services.loyalty.office.audit import verify_audit
 from services.loyalty.store import normal_url
 from services.loyalty.store_sqlite import sqlite_engine
 from services.loyalty.verifying.crossing import Crossing
-from services.loyalty.verifying.keys import KeySums
+from services.loyalty.verifying.keys import KeySums, shown
 from services.loyalty.verifying.replay import BucketReplay
 from services.loyalty.verifying.report import CHECKS, NOT_PROVABLE_FROM_ROWS, PROBLEMS_MAX, Report
+from services.loyalty.verifying.rows import named, streamed
 from services.loyalty.verifying.rules import Rules, check_installation
 
 __all__ = ["CHECKS", "NOT_PROVABLE_FROM_ROWS", "PROBLEMS_MAX", "Progress", "Report", "verify"]
@@ -79,7 +82,20 @@ async def _verify(engine: AsyncEngine, progress: Progress) -> Report:
 
 async def _check_strays(snapshot: AsyncConnection, buckets: list[int], report: Report) -> None:
     """No row lies outside of the buckets."""
-    for rows in schema.CHECKOUT_TABLES[1:]:
-        stray = rows.c.bucket.not_in(buckets)
-        count = await snapshot.scalar(select(func.count()).select_from(rows).where(stray))
-        report.check("I8", not count, "{} rows of {} are in no bucket", count, rows.name)
+    for table in schema.CHECKOUT_TABLES[1:]:
+        key = list(table.primary_key.columns)
+        strays = 0
+        async for row in streamed(snapshot, select(*key).where(table.c.bucket.not_in(buckets))):
+            strays += 1
+            report.check("I8", False, "{} is in none of the buckets", _name(table.name, row))
+        report.check("I8", not strays, "{} rows of {} are in no bucket", strays, table.name)
+
+
+def _name(table: str, row: Row[Any]) -> str:
+    match table:
+        case "member":
+            return f"member {row.member_id} in bucket {row.bucket}"
+        case "locator":
+            return f"locator: {shown(Key(row.bucket, row.kind, row.key))} in bucket {row.bucket}"
+        case _:
+            return named(table, row.bucket, row.sequence)

@@ -133,8 +133,8 @@ def others(table: str, column: str, row: Found) -> list[Value]:
         return _other_buckets(table, column, value)
     if (table, column) == ("programme", "effective_from_us"):
         return [1, -1] if value == 0 else [0, value + 10**15]  # see NOT_PROVABLE_FROM_ROWS
-    if (table, column, row.get("name")) == ("installation", "value", "epoch"):
-        return ["0", "-1", "one", ""]
+    if (table, column) == ("installation", "value"):
+        return [str(int(value) + 1), "0", f"-{value}", "one", ""]
     if table == "locator" and column == "kind":
         return [kind for kind in (1, 2, 3, 4, 5) if kind != value]
     nothing = [None] if TABLES[table].c[column].nullable and value is not None else []

@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from services.loyalty.domain.command import Command
-from services.loyalty.domain.decision import Captured, Released, Reserved, Returned, Voided
+from services.loyalty.domain.decision import (
+    Captured,
+    Refusal,
+    Refused,
+    Released,
+    Reserved,
+    Returned,
+    Voided,
+)
 from tests.loyalty.commands import (
     a_merge,
     a_release,
@@ -16,7 +24,7 @@ from tests.loyalty.commands import (
     a_void,
     an_adjustment,
 )
-from tests.loyalty.ledgers import Ledger, a_capture, an_enrolment, member_id_in, opened
+from tests.loyalty.ledgers import Ledger, a_capture, an_abandon, an_enrolment, member_id_in, opened
 
 LANES = 2
 OLD_CARD, CARD = "2900000000018", "2900000000025"
@@ -69,4 +77,22 @@ async def test_all_that_names_the_old_members_past_is_served_at_once(ledger: Led
 
     for answer, kind in zip(answers, [Released] * 4 + [Voided] * 4 + [Returned] * 4, strict=True):
         assert isinstance(answer.decision, kind), answer
-        assert answer.decision.member.member_id == SURVIVOR_ID  # type: ignore[attr-defined]
+        assert answer.decision.member.member_id == SURVIVOR_ID
+
+
+async def test_a_merge_that_was_not_booked_leads_nobody_astray(ledger: Ledger) -> None:
+    """It was drafted in a batch with others, and the batch was rolled back."""
+    captured, merge = a_capture(OLD_CARD, 2000), a_merge(SURVIVOR_ID, MERGED_ID)
+    await ledger.answers(captured, an_abandon(merge.operation_id))
+
+    answers = await ledger.answers(merge, a_capture(OLD_CARD, 2000), a_void(captured.operation_id))
+
+    refused, bought, voided = [answer.decision for answer in answers]
+    assert isinstance(refused, Refused)
+    assert refused.reason is Refusal.ABANDONED
+    for decision in (bought, voided):
+        assert isinstance(decision, Captured | Voided), decision
+        assert decision.member.member_id == MERGED_ID
+    crossed = await ledger.decision(a_merge(MERGED_ID, SURVIVOR_ID))
+    assert crossed.member.member_id == MERGED_ID  # type: ignore[union-attr]
+    assert isinstance(await ledger.decision(a_capture(CARD, 2000)), Captured)

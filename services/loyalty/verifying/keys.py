@@ -101,7 +101,7 @@ async def _name_keys(snapshot: AsyncConnection, differing: set[int], report: Rep
             at = named("journal", bucket, row["sequence"])
             for key, member_id in taken:
                 if key.bucket in differing:
-                    report.check("I5", key not in expected, "{} takes {} again", at, _shown(key))
+                    report.check("I5", key not in expected, "{} takes {} again", at, shown(key))
                     expected[key] = (bucket, row["sequence"], member_id)
     table = schema.locator
     async for found in streamed(snapshot, select(table).where(table.c.bucket.in_(differing))):
@@ -111,17 +111,18 @@ async def _name_keys(snapshot: AsyncConnection, differing: set[int], report: Rep
             "I5",
             expected.pop(key, None) == leads_to,
             "locator: {} in bucket {} leads to {}: no row has taken it so",
-            _shown(key),
+            shown(key),
             key.bucket,
             leads_to,
         )
     for key, (bucket, sequence, _) in expected.items():
         report.check(
-            "I5", False, "locator: {} of journal {}/{} is missing", _shown(key), bucket, sequence
+            "I5", False, "locator: {} of journal {}/{} is missing", shown(key), bucket, sequence
         )
 
 
-def _shown(key: Key) -> str:
+def shown(key: Key) -> str:
+    """What a problem calls a key."""
     kinds = {kind.value: kind.name.lower() for kind in KeyKind}
     shown: Any = key.key  # SQLite keeps text in a column of bytes if somebody puts it there
     text = shown.hex() if isinstance(shown, bytes) else repr(shown)

@@ -25,7 +25,8 @@ NOT_PROVABLE_FROM_ROWS = {
     "hashes: the notifier keeps the last chain hash of each bucket outside of this database",
     "since": "when exactly a later version of the programme came into force: rows show that it was "
     "before the first of them that it decided",
-    "epoch": "that the epoch is the right one: the notifier keeps the one that it follows",
+    "epoch": "the epoch, once the audit entry of the last restore is past its retention: the "
+    "notifier keeps the one that it follows",
 }
 PROBLEMS_MAX = 100
 

@@ -148,9 +148,13 @@ async def test_a_fact_of_the_installation_from_nowhere_is_found(books: Tampered)
 
 @pytest.mark.parametrize("table", [name for name in CHECKOUT if name != "bucket"])
 async def test_rows_outside_of_all_buckets_are_found(books: Tampered, table: str) -> None:
-    books.insert(table, {**books.rows(table)[0], "bucket": 99})
+    stray = {**books.rows(table)[0], "bucket": 99}
+    books.insert(table, stray)
 
-    assert f"I8: 1 rows of {table} are in no bucket" in await books.problems()
+    problems = await books.problems()
+
+    assert names(table, stray, problems)
+    assert f"I8: 1 rows of {table} are in no bucket" in problems
 
 
 @pytest.mark.parametrize("count", ["31", "33", "many"])

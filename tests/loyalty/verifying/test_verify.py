@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from services.loyalty.domain.card import card_digest
+from services.loyalty.installation import raise_epoch
 from services.loyalty.keys import BUCKET_COUNT
 from services.loyalty.programmes import load_programme
 from services.loyalty.verify import CHECKS, NOT_PROVABLE_FROM_ROWS, verify
-from tests.loyalty.ledgers import Ledger, a_capture
+from tests.loyalty.ledgers import NOON, Ledger, a_capture, opened
 from tests.loyalty.lived import KINDS, PROGRAMMES
 from tests.loyalty.programme_rows import document_of
-from tests.loyalty.tampering import Tampered, connected
+from tests.loyalty.tampering import Tampered, connected, names
 
 
 async def test_a_healthy_ledger_verifies(books: Tampered) -> None:
@@ -95,6 +96,17 @@ async def test_a_ledger_can_be_verified_while_it_works(ledger: Ledger) -> None:
     await spending
 
     assert [report.problems for report in reports] == [[]] * 3
+
+
+async def test_a_restored_ledger_has_the_epoch_that_the_audit_tells(database_url: str) -> None:
+    async with opened(database_url) as ledger:
+        epoch = await raise_epoch(ledger.engine, at=NOON, actor="cli:test")
+        await ledger.verified()
+    with closing(connected(database_url)) as raw:
+        books = Tampered(database_url, raw, {})
+        books.execute("UPDATE installation SET value = ? WHERE name = 'epoch'", str(epoch + 1))
+
+        assert names("installation", {"name": "epoch"}, await books.problems())
 
 
 async def test_a_ledger_of_the_first_release_verifies(ledger: Ledger) -> None:
