@@ -6,19 +6,27 @@ BIN := .venv/bin
 # Further words for `bonpunkt up --demo`, such as ARGS="--baskets 1000 --once".
 ARGS ?=
 
-.PHONY: run dev test test-long check bench protos clean-data
+.PHONY: run dev compiled test test-long check bench protos clean-data
 
 # Everything on this machine, with recorded baskets at simulated tills, until Ctrl-C.
-run: .venv/.run-stamp
+run: .venv/.run-stamp compiled
 	@$(BIN)/bonpunkt up --demo $(ARGS)
 
 dev: .venv/.dev-stamp
 
-test: dev
-	@$(BIN)/python -m tests.run
+# The checkout path as machine code, anew whenever one of its sources changed.
+compiled: .venv/.run-stamp
+	@$(BIN)/python .ci/compile
 
-test-long: dev
+# What was compiled is tested plain as well: the pure part here, all of loyalty in test-long.
+test: dev compiled
+	@$(BIN)/python -m tests.run
+	@BONPUNKT_COMPILED=0 $(BIN)/python -m tests.run -q tests/loyalty/domain tests/properties \
+	  tests/loyalty/test_chain.py tests/loyalty/test_keys.py tests/loyalty/test_wire_requests.py
+
+test-long: dev compiled
 	@$(BIN)/python -m tests.run --long
+	@BONPUNKT_COMPILED=0 $(BIN)/python -m tests.run -q tests/loyalty tests/properties
 
 # Form, types, and the contract: style, what the last release understands, freshness of the stubs.
 check: dev
@@ -30,7 +38,7 @@ check: dev
 	$(BIN)/buf breaking protos --against protos/released.binpb
 	$(BIN)/python -m pytest -q tests/architecture
 
-bench: dev
+bench: dev compiled
 	@$(BIN)/python -m loadtests.bench
 
 # Writes the Python stubs beside the contract anew.

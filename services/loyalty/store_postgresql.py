@@ -18,7 +18,6 @@ from sqlalchemy import (
     bindparam,
     column,
     func,
-    insert,
     select,
     update,
 )
@@ -32,6 +31,14 @@ from sqlalchemy.sql.elements import ClauseElement
 from services.loyalty import schema
 from services.loyalty.domain.member import Member
 from services.loyalty.keys import Key
+from services.loyalty.rows_postgresql import (
+    BASKETS,
+    BUCKETS,
+    JOURNAL,
+    LOCATORS,
+    MEMBERS,
+    REVERSALS,
+)
 from services.loyalty.store import (
     BUCKET_COLUMNS,
     MEMBER_CHANGES,
@@ -39,7 +46,6 @@ from services.loyalty.store import (
     Batch,
     BucketState,
     Decided,
-    JsonRow,
     KeyTakenError,
     Located,
     Reader,
@@ -77,12 +83,14 @@ LOST = (
 )
 
 
+_DIALECT = asyncpg_dialect()  # type: ignore[no-untyped-call]
+
+
 class Statement:
     """A Core statement as asyncpg runs it: SQL with $n, and the names behind the numbers."""
 
     def __init__(self, statement: ClauseElement) -> None:
-        dialect = asyncpg_dialect()  # type: ignore[no-untyped-call]
-        compiled = statement.compile(dialect=dialect)
+        compiled = statement.compile(dialect=_DIALECT)
         self.sql: str = str(compiled)
         self.order: list[str] = list(compiled.positiontup)  # type: ignore[attr-defined]
 
@@ -100,19 +108,6 @@ def _unnested(table: Table, columns: Sequence[str], *, prefix: str) -> FromClaus
     return func.unnest(*arrays).table_valued(*columns_typed).render_derived(name=prefix)
 
 
-def _arrays(rows: Sequence[JsonRow], columns: Sequence[str], *, prefix: str) -> dict[str, Any]:
-    return {f"{prefix}_{name}": [row[name] for row in rows] for name in columns}
-
-
-def _inserted(table: Table, columns: Sequence[str]) -> Any:
-    source = _unnested(table, columns, prefix=table.name + "_new")
-    rows = select(*[source.c[name] for name in columns])
-    return insert(table).from_select(list(columns), rows)
-
-
-JOURNAL_COLUMNS = tuple(c.name for c in schema.journal.columns)
-LOCATOR_COLUMNS = tuple(c.name for c in schema.locator.columns)
-BASKET_COLUMNS = tuple(c.name for c in schema.basket.columns)
 DECIDED = (
     schema.journal.c.operation_id,
     schema.journal.c.fingerprint,
@@ -123,8 +118,7 @@ DECIDED = (
 
 def _write_statement() -> Statement:
     """Journal, keys, baskets, members and bucket rows of a batch in one round trip."""
-    changed = _unnested(schema.member, ("bucket", "member_id", *MEMBER_CHANGES), prefix="changed")
-    buckets = _unnested(schema.bucket, BUCKET_COLUMNS, prefix="locked")
+    changed, buckets = MEMBERS.source(), BUCKETS.source()
     members = (
         update(schema.member)
         .values({name: changed.c[name] for name in MEMBER_CHANGES})
@@ -136,9 +130,9 @@ def _write_statement() -> Statement:
         .values({name: buckets.c[name] for name in BUCKET_COLUMNS[1:]})
         .where(schema.bucket.c.bucket == buckets.c.bucket)
         .add_cte(
-            _inserted(schema.journal, JOURNAL_COLUMNS).cte("journal_rows"),
-            _inserted(schema.locator, LOCATOR_COLUMNS).cte("locator_rows"),
-            _inserted(schema.basket, BASKET_COLUMNS).cte("basket_rows"),
+            JOURNAL.inserted().cte("journal_rows"),
+            LOCATORS.inserted().cte("locator_rows"),
+            BASKETS.inserted().cte("basket_rows"),
             members.cte("member_rows"),
         )
     )
@@ -237,13 +231,13 @@ _REVERSALS = Statement(
         ),
     )
 )
-REVERSAL_COLUMNS = tuple(c.name for c in schema.reversal.columns)
 
 
 def _reversal_statement() -> Statement:
-    source = _unnested(schema.reversal, REVERSAL_COLUMNS, prefix="reversal_new")
-    rows = select(*[source.c[name] for name in REVERSAL_COLUMNS])
-    new = upsert(schema.reversal).from_select(list(REVERSAL_COLUMNS), rows)
+    source = REVERSALS.source()
+    new = upsert(schema.reversal).from_select(
+        [column.name for column in schema.reversal.columns], select(*source.c)
+    )
     return Statement(
         new.on_conflict_do_update(
             index_elements=["bucket", "sequence"], set_={"so_far": new.excluded.so_far}
@@ -253,7 +247,7 @@ def _reversal_statement() -> Statement:
 
 _WRITE = _write_statement()
 _WRITE_REVERSALS = _reversal_statement()
-_NEW_MEMBERS = Statement(_inserted(schema.member, MEMBER_COLUMNS))
+_NEW_MEMBERS = Statement(MEMBERS.inserted())
 
 
 def _wanted(keys: Sequence[Key]) -> dict[str, Any]:
@@ -323,27 +317,21 @@ class _Transaction:
 
     async def append(self, batch: Batch) -> None:
         if batch.reversals:
-            changed = _arrays(batch.reversals, REVERSAL_COLUMNS, prefix="reversal_new")
+            changed = {"reversal": REVERSALS.values(batch.reversals)}
             await _WRITE_REVERSALS.rows(self._connection, changed)
         if batch.new_members:
-            new = _arrays(batch.new_members, MEMBER_COLUMNS, prefix="member_new")
+            new = {"member": MEMBERS.values(batch.new_members)}
             await _NEW_MEMBERS.rows(self._connection, new)
         # in key order: two writers that inserted the same two keys the other way round would
         # deadlock
-        locators = [(*key, *located) for key, located in sorted(batch.locators)]
-        keys = list(zip(*locators, strict=True)) or [()] * len(LOCATOR_COLUMNS)
         await _WRITE.rows(
             self._connection,
             {
-                **_arrays(batch.journal, JOURNAL_COLUMNS, prefix="journal_new"),
-                **{f"locator_new_{n}": c for n, c in zip(LOCATOR_COLUMNS, keys, strict=True)},
-                **_arrays(batch.baskets, BASKET_COLUMNS, prefix="basket_new"),
-                **_arrays(
-                    batch.changed_members,
-                    ("bucket", "member_id", *MEMBER_CHANGES),
-                    prefix="changed",
-                ),
-                **_arrays(batch.buckets, BUCKET_COLUMNS, prefix="locked"),
+                "journal": JOURNAL.values(batch.journal),
+                "locator": [(*key, *located) for key, located in sorted(batch.locators)],
+                "basket": BASKETS.values(batch.baskets),
+                "member": MEMBERS.values(batch.changed_members),
+                "bucket": BUCKETS.values(batch.buckets),
             },
         )
 

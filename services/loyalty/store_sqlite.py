@@ -261,7 +261,13 @@ def _members(raw: sqlite3.Connection, wanted: Sequence[tuple[int, str]]) -> dict
 
 def _recorded(raw: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Recorded]:
     found = ((key, raw.execute(_RECORDED, _named(key)).fetchone()) for key in keys)
-    return {key: Recorded(*row) for key, row in found if row is not None}
+    return {key: _recorded_row(row) for key, row in found if row is not None}
+
+
+def _recorded_row(row: Sequence[Any]) -> Recorded:
+    """SQLite has no truth values, only numbers."""
+    recorded = Recorded(*row)
+    return recorded._replace(accepted=bool(recorded.accepted))
 
 
 def _reversals(

@@ -33,6 +33,7 @@ LINE_FIELDS = (
     "total_minor",
     "vat_rate_key",
 )
+DEL = "\x7f"
 
 
 def basket_from_wire(message: pb.Basket, path: str, currency: str) -> tuple[Basket, str] | Refused:
@@ -83,14 +84,15 @@ def basket_from_wire(message: pb.Basket, path: str, currency: str) -> tuple[Bask
 def _are_plain(rows: Sequence[Sequence[Any]], lines_json: str) -> bool:
     """Whether a look at all lines together finds nothing to refuse; if not, each is looked at.
 
-    JSON escapes what is no plain character, so one search finds it in any text of any line.
+    JSON escapes what is no plain character, so one search finds it in any text of any line: all but
+    the ASCII character DEL, and those beyond ASCII.
     """
     line_ids = {row[0] for row in rows}
     minors = [row[6] for row in rows]
     quantities = [row[5] for row in rows]
     return (
         "\\" not in lines_json
-        and lines_json.isprintable()
+        and ((lines_json.isascii() and DEL not in lines_json) or lines_json.isprintable())
         and (len(lines_json) <= TEXTS_MAX or max([_texts(row) for row in rows]) <= TEXTS_MAX)
         and len(line_ids) == len(rows)
         and "" not in line_ids

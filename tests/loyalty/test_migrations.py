@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-import services.loyalty.identity.schema  # noqa: F401  its tables join the ledger's metadata
+import services.loyalty.identity.schema
 import services.loyalty.office.schema  # noqa: F401  its tables join the ledger's metadata
 from services.loyalty.migrations import migrate
 from services.loyalty.schema import metadata

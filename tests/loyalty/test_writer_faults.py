@@ -10,8 +10,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from services.loyalty import rules
+from services.loyalty import writer
 from services.loyalty.domain.decision import Captured, Enrolled
+from services.loyalty.draft import Draft
 from services.loyalty.store import Store, StoreLostError, Transaction
 from services.loyalty.writer import Answer, Cause
 from tests.loyalty.ledgers import (
@@ -90,14 +91,22 @@ async def test_one_poisonous_operation_harms_no_other(
     captures = [a_capture(e.card) for e in enrolments * 5]
     poison = captures[7]
     rows = len(await ledger.journal())
-    real: Any = vars(rules)["capture"]
 
-    def capture(member: Any, command: Any, **how: Any) -> Any:
-        if command.operation_id == poison.operation_id:
-            raise ZeroDivisionError("poison")
-        return real(member, command, **how)
+    class Poisoned:
+        """A draft that chokes on one operation."""
 
-    monkeypatch.setattr(rules, "capture", capture)
+        def __init__(self, **state: Any) -> None:
+            self._draft = Draft(**state)
+
+        def decide(self, command: Any) -> Any:
+            if command.operation_id == poison.operation_id:
+                raise ZeroDivisionError("poison")
+            return self._draft.decide(command)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._draft, name)
+
+    monkeypatch.setattr(writer, "Draft", Poisoned)
     answers = await ledger.answers(*captures)
 
     assert answers.pop(7) == Answer(cause=Cause.UNAVAILABLE)

@@ -79,5 +79,5 @@ class Process:
 
 def _surroundings() -> dict[str, str]:
     """What a service inherits: no setting of the person who runs the tests."""
-    kept = ("PATH", "HOME", "LANG", "TMPDIR", "TZ")
+    kept = ("PATH", "BONPUNKT_COMPILED", "HOME", "LANG", "TMPDIR", "TZ")
     return {name: os.environ[name] for name in kept if name in os.environ}

@@ -72,15 +72,17 @@ def receipt_lines(
     """
     by_language = _TEMPLATES[version]
     template = by_language.get(_primary_subtag(language)) or by_language[FALLBACK_LANGUAGE]
+    lines = _filled(template.earned, points=_grouped(points_earned, template.thousands))
+    lines += _filled(template.balance, points=_grouped(points_after, template.thousands))
+    if not points_redeemed:
+        return tuple(lines)
     payment = _filled(
         template.paid_with_points,
         points=_grouped(points_redeemed, template.thousands),
         amount=_amount(discount_minor, currency, template),
         currency=currency,
     )
-    earned = _filled(template.earned, points=_grouped(points_earned, template.thousands))
-    balance = _filled(template.balance, points=_grouped(points_after, template.thousands))
-    return (*(payment if points_redeemed else ()), *earned, *balance)
+    return (*payment, *lines)
 
 
 def _filled(pieces: tuple[str, ...], **figures: str) -> list[str]:
