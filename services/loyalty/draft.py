@@ -18,6 +18,7 @@ from services.loyalty.domain.command import (
     Release,
     Reserve,
     ReturnItems,
+    Settle,
     VoidReceipt,
 )
 from services.loyalty.domain.decision import Captured, Decision, Entry, Kind, Refused
@@ -272,10 +273,11 @@ class Draft:
 
 
 def _follows(command: Command) -> bool:
-    """Whether the command reached its member by a card, a receipt or a reservation: such go on to
-    whom the member went on as. One that names a member's id means that very member.
+    """Whether the command reached its member by a card, a receipt or a reservation, or is by time
+    alone: such go on to whom the member went on as. An order that names a member's id means that
+    very member.
     """
-    return isinstance(command, Capture | Reserve | Release | VoidReceipt | ReturnItems)
+    return isinstance(command, Capture | Reserve | Release | VoidReceipt | ReturnItems | Settle)
 
 
 def _card_owner(command: Command) -> str | None:

@@ -18,6 +18,7 @@ from services.loyalty.domain.command import (
     Release,
     Reserve,
     ReturnItems,
+    Settle,
     VoidReceipt,
 )
 from services.loyalty.domain.decision import Refusal, Refused
@@ -147,6 +148,8 @@ def homes_of(command: Command, known: Known) -> tuple[Home, ...] | Refused:
                 Home(member_bucket(command.survivor_id), command.survivor_id),
                 Home(member_bucket(command.merged_id), command.merged_id),
             )
+        case Settle():
+            return (known.home(command.member_id),)
         case _:
             return (Home(member_bucket(command.member_id), command.member_id),)
 

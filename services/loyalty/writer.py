@@ -80,12 +80,13 @@ class Answer:
 
 @dataclass(slots=True)
 class Item:
-    """A command on its way through the writer. `deadline_s` is the loop's time."""
+    """A command on its way through the writer. Times are the loop's, in seconds."""
 
     command: Command
     deadline_s: float
     reply: Callable[[Answer], None]
     maybe_committed: bool = False
+    arrived_s: float = 0.0
 
 
 class Writer:
@@ -99,6 +100,7 @@ class Writer:
         *,
         committed: Callable[[], None] = lambda: None,
         reserved: Callable[[Reserved], None] = lambda _: None,
+        observed: Callable[[int, float, float], None] = lambda *_: None,
         lane: int = 0,
         owners: Owners | None = None,
     ) -> None:
@@ -106,12 +108,17 @@ class Writer:
         self._lane = lane
         self._programmes = programmes
         self._clock = clock
-        self._committed, self._reserved = committed, reserved
+        self._committed, self._reserved, self._observed = committed, reserved, observed
         self._queue: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
         self._recent: OrderedDict[str, tuple[bytes, Answer]] = OrderedDict()
         self._owners = owners if owners is not None else Owners()
+
+    @property
+    def queued(self) -> int:
+        """Commands that wait for a batch."""
+        return len(self._queue)
 
     def submit(self, item: Item) -> None:
         """Takes a command; its reply is called exactly once, from the loop, never from here but
@@ -193,15 +200,21 @@ class Writer:
         """
         answers: list[tuple[Item, Decision]] = []
         late: list[Item] = []
+        begun_s = asyncio.get_running_loop().time()
+        moves: list[Moved] = []
         async with self._store.writing(self._lane) as transaction:
             draft, now_us = await self._draft(transaction, items)
-            later = self._decide(items, draft, answers, late)
+            later = self._decide(items, draft, answers, late, moves)
             found = await self._decided_before(transaction, draft, answers)
             rows = draft.rows()
             if rows.journal:
                 for item, _ in answers:
                     item.maybe_committed = True
                 await transaction.append(rows)
+        for member_id, merged_into in moves:  # not before: a merge of this batch is booked only now
+            self._owners.moved[member_id] = merged_into
+        ended_s = asyncio.get_running_loop().time()
+        self._observed(len(answers), begun_s - items[0].arrived_s, ended_s - begun_s)
         self._queue.extendleft(reversed(later))
         for item in late:
             item.reply(_too_late(item))
@@ -243,9 +256,11 @@ class Writer:
         draft: Draft,
         answers: list[tuple[Item, Decision]],
         late: list[Item],
+        moves: list[Moved],
     ) -> list[Item]:
-        """Fills `answers`, and `late` with those whose time ended in the wait for the locks;
-        returns the items for the next batch.
+        """Fills `answers`, `late` with those whose time ended in the wait for the locks, and
+        `moves` with what was learnt of members who were merged; returns the items for the next
+        batch.
         """
         loop = asyncio.get_running_loop()
         now_s = loop.time()
@@ -262,7 +277,7 @@ class Writer:
                 assert decision is DEFERRED
                 later.append(item)
             elif isinstance(decision, Moved):
-                self._owners.moved[decision.member_id] = decision.merged_into
+                moves.append(decision)
                 later.append(item)
             else:
                 answers.append((item, decision))

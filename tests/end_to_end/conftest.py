@@ -1,4 +1,4 @@
-"""Fixtures for the whole house, and what the tests of faults have to say at the end."""
+"""Fixtures for the whole house, and what the tests of races and faults have to say at the end."""
 
 from collections.abc import Callable
 
@@ -32,8 +32,8 @@ def way(request: pytest.FixtureRequest) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """How every replay with faults ended: what was lost, made up or doubled."""
+    """How every race and every replay with faults ended: who won, what was lost or doubled."""
     if outcome.told():
-        terminalreporter.section("after faults in the middle of a replay", sep="-")
+        terminalreporter.section("after races, and faults in the middle of a replay", sep="-")
         for line in outcome.told():
             terminalreporter.line(line)

@@ -13,7 +13,7 @@ from services.loyalty.domain.decision import Reserved, Summary
 from services.loyalty.jobs import JobTakenError, Nightly, ReservationTimer
 from services.loyalty.lanes import Lanes
 from services.loyalty.retention import Retention
-from tests.loyalty.commands import a_reserve, an_adjustment
+from tests.loyalty.commands import a_merge, a_reserve, an_adjustment
 from tests.loyalty.ledgers import Ledger, a_capture, an_enrolment, opened
 
 CARDS = [f"29000000{number:05d}" for number in range(12)]
@@ -149,6 +149,21 @@ async def test_a_reservation_ends_by_itself_when_its_time_is_over(ledger: Ledger
     running.cancel()
     assert (await ledger.member(enrol.member_id)).held == 0
     assert len(await ledger.journal("timeout")) == 1
+
+
+async def test_a_reservation_ends_also_where_its_member_went_on_into_another(
+    ledger: Ledger,
+) -> None:
+    survivor, gone = await ledger.enrolled(*CARDS[:2])
+    await ledger.decision(an_adjustment(gone.member_id, 100))
+    await ledger.decision(a_reserve(CARDS[1], 500, redeem=50))
+    await ledger.decision(a_merge(survivor.member_id, gone.member_id))
+    ledger.clock.move(timedelta(seconds=600))
+    assert isinstance(ledger.writer, Lanes)
+
+    await jobs.settle(ledger.writer, [gone.member_id])
+
+    assert (await ledger.member(survivor.member_id)).held == 0
 
 
 def test_the_timer_waits_for_the_one_that_ends_first() -> None:

@@ -29,6 +29,7 @@ from tests.servers.waiting import eventually
 
 ENROLMENTS_A_CALL = 512
 CALL_WITHIN_S = 60.0
+_METRICS = [f"{service}_METRICS_LISTEN" for service in ("LOYALTY", "GATEWAY", "NOTIFIER", "ADMIN")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ class Suite:
 
     `folder` becomes the data folder. `database` and `notifier_database` are addresses; "sqlite" is
     the default file in the data folder. Several loyalty processes need PostgreSQL; gateway n talks
-    to loyalty process n, counted round. `settings` are further environment variables of all.
+    to loyalty process n, counted round. `settings` are further environment variables of all;
+    `loyalty_module` is what runs as loyalty.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Suite:
         notifier: bool = False,
         admin: bool = False,
         settings: Mapping[str, str] | None = None,
+        loyalty_module: str = "services.loyalty",
     ) -> None:
         self.folder = folder
         self.service_token = secrets.token_hex(32)
@@ -79,6 +82,7 @@ class Suite:
         self._shared = {
             "BONPUNKT_DATA": str(folder),
             "BONPUNKT_SERVICE_TOKEN_FILE": str(folder / "service-token"),
+            **dict.fromkeys(_METRICS, "off"),
             **_address("LOYALTY_DATABASE_URL", database),
             **_address("NOTIFIER_DATABASE_URL", notifier_database),
             **(settings or {}),
@@ -88,6 +92,7 @@ class Suite:
         self.notifier_target = f"127.0.0.1:{free_port()}" if notifier else ""
         self.admin_address = f"127.0.0.1:{free_port()}" if admin else ""
         self._cards = itertools.count(1)
+        self._loyalty_module = loyalty_module
         self._add_processes()
 
     @property
@@ -155,13 +160,16 @@ class Suite:
                 await _until_known(terminal, gateway=target)
         return terminal
 
-    async def enrol(self, count: int, *, language: str = "de") -> list[Member]:
-        """So many new members, each with a card."""
-        new = [Member(member_id=str(uuids.uuid7()), card=self._card()) for _ in range(count)]
+    async def enrol(
+        self, count: int, *, language: str = "de", opening_points: int = 0
+    ) -> list[Member]:
+        """So many new members, each with a card, and with points that they bring along."""
+        new = [Member(member_id=str(uuids.uuid7()), card=self.card()) for _ in range(count)]
         async with channel(self.loyalty_target) as to_loyalty:
             stub = member_service.MemberServiceStub(to_loyalty)
             for first in range(0, count, ENROLMENTS_A_CALL):
-                request = _enrolments(new[first : first + ENROLMENTS_A_CALL], language=language)
+                some = new[first : first + ENROLMENTS_A_CALL]
+                request = _enrolments(some, language=language, opening_points=opening_points)
                 answer = await stub.EnrolMembers(
                     request, metadata=self.metadata, timeout=CALL_WITHIN_S
                 )
@@ -180,14 +188,14 @@ class Suite:
         found: dict[str, Any] = json.loads(output)
         return found
 
-    def _card(self) -> str:
-        """A valid EAN-13 of the range that a company may number for itself."""
+    def card(self) -> str:
+        """Nobody's yet: a valid EAN-13 of the range that a company may number for itself."""
         digits = f"29{next(self._cards):010d}"
         return digits + ean.calc_check_digit(digits)
 
     def _add_processes(self) -> None:
         for number, target in enumerate(self.loyalty_targets, start=1):
-            self._add("loyalty", "services.loyalty", number, {"LOYALTY_LISTEN": target})
+            self._add("loyalty", self._loyalty_module, number, {"LOYALTY_LISTEN": target})
         for number, target in enumerate(self.gateway_targets, start=1):
             loyalty = self.loyalty_targets[(number - 1) % len(self.loyalty_targets)]
             settings = {"GATEWAY_LISTEN": target, "GATEWAY_LOYALTY": loyalty}
@@ -249,7 +257,9 @@ def _address(name: str, database: str) -> dict[str, str]:
     return {} if database == "sqlite" else {name: database}
 
 
-def _enrolments(new: list[Member], *, language: str) -> members.EnrolMembersRequest:
+def _enrolments(
+    new: list[Member], *, language: str, opening_points: int
+) -> members.EnrolMembersRequest:
     return members.EnrolMembersRequest(
         enrolments=[
             members.Enrolment(
@@ -257,6 +267,7 @@ def _enrolments(new: list[Member], *, language: str) -> members.EnrolMembersRequ
                 member_id=member.member_id,
                 card=member.card,
                 language=language,
+                opening_points=opening_points,
             )
             for member in new
         ]

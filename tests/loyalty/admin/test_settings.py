@@ -39,11 +39,31 @@ def test_behind_a_proxy_browsers_come_by_https(
         tmp_path,
         ADMIN_LISTEN="0.0.0.0:7700",
         ADMIN_PUBLIC_URL="https://bonus.example/",
+        ADMIN_BEHIND_TLS_PROXY="true",
     )
 
     assert settings.is_https
     assert settings.public_url == "https://bonus.example"
     assert settings.trusted_hosts == ["bonus.example", "127.0.0.1", "localhost", "[::1]"]
+
+
+@pytest.mark.parametrize("name", ["ADMIN_LISTEN", "ADMIN_METRICS_LISTEN"])
+def test_other_machines_reach_the_pages_through_a_proxy_that_ends_tls(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    """The pages speak plain HTTP; whoever opens them to others has to say what protects them."""
+    open_to_all = {name: "0.0.0.0:7799", "ADMIN_PUBLIC_URL": "https://bonus.example"}
+    with pytest.raises(SystemExit) as raised:
+        loaded(monkeypatch, tmp_path, **open_to_all)
+
+    assert raised.value.code == 2
+    told = capsys.readouterr().err
+    assert name in told
+    assert "ADMIN_BEHIND_TLS_PROXY" in told
+    loaded(monkeypatch, tmp_path, **open_to_all, ADMIN_BEHIND_TLS_PROXY="true")
 
 
 @pytest.mark.parametrize(
