@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from enum import Enum
 
 from services.loyalty.clock import Clock
-from services.loyalty.domain.command import Abandon, Capture, Command, Enrol, Reserve, ReturnItems
+from services.loyalty.domain.command import (
+    Abandon,
+    Capture,
+    Command,
+    Enrol,
+    Reserve,
+    ReturnItems,
+    Settle,
+)
 from services.loyalty.domain.decision import (
     JOURNALLED,
     AlreadyDecided,
@@ -307,6 +315,7 @@ class Writer:
         recorded = await transaction.recorded(referred) if referred else {}
         concerned = [owner.member_id for owner in owners.values() if owner.member_id]
         concerned += [row.member_id for row in recorded.values()]
+        concerned += [i.command.member_id for i in items if isinstance(i.command, Settle)]
         return Known(owners, recorded, self._owners.moves_of(concerned))
 
     async def _decided_before(
