@@ -30,16 +30,8 @@ from hypothesis.stateful import (
 
 from bonpunkt.till import operations
 from services.loyalty import schema
-from services.loyalty.domain.decision import (
-    JOURNALLED,
-    Burnt,
-    Capture,
-    Captured,
-    Command,
-    Enrol,
-    Refusal,
-    Refused,
-)
+from services.loyalty.domain.command import Capture, Command, Enrol
+from services.loyalty.domain.decision import JOURNALLED, Burnt, Captured, Refusal, Refused
 from services.loyalty.writer import Answer, Writer
 from tests.loyalty.examples import a_programme
 from tests.loyalty.ledgers import (
