@@ -7,12 +7,16 @@ at once.
 import click
 
 from services.commands.adjustments import adjust, adjustments, approve, decline
+from services.commands.backup import backup
+from services.commands.certs import certs
+from services.commands.config import config
 from services.commands.endpoint import endpoint
 from services.commands.identity import identity
 from services.commands.member import member
 from services.commands.member_import import import_file
 from services.commands.nightly import nightly
 from services.commands.privacy import erase, export
+from services.commands.restore import restore
 from services.commands.serve import admin, gateway, loyalty, notifier
 from services.commands.staff import staff
 from services.commands.statements import end_of_day, statement
@@ -38,7 +42,10 @@ for command in (import_file, adjust, adjustments, approve, decline, statement):
     member.add_command(command)
 for command in (export, erase):
     member.add_command(command)
-main.add_command(identity)
+for command in (identity, config, certs):
+    main.add_command(command)
+main.add_command(backup)
+main.add_command(restore)
 terminal.add_command(end_of_day)
 loyalty.add_command(nightly)
 

@@ -61,10 +61,10 @@ def call(
         grpc.StatusCode.CANCELLED,
         grpc.StatusCode.UNKNOWN,
     )
-    shown = credentials()
+    shown, ca = credentials(), trusted(target)
 
     async def answer() -> Response:
-        async with channel(target) as opened:
+        async with channel(target, ca=ca) as opened:
             return await method(opened)(request, metadata=shown, timeout=CALL_TIMEOUT_S)
 
     try:
@@ -87,10 +87,10 @@ def follow(
 
     from services.runtime.grpc import channel
 
-    shown = credentials()
+    shown, ca = credentials(), trusted(target)
 
     async def told() -> None:
-        async with channel(target) as opened:
+        async with channel(target, ca=ca) as opened:
             async for response in method(opened)(request, metadata=shown):
                 tell(response)
 
@@ -116,6 +116,15 @@ def service_token() -> str:
     return load(service_token)
 
 
+def trusted(target: str) -> bytes | None:
+    """The CA certificates by which the service at `target` is checked, of BONPUNKT_CA_FILE."""
+    from services.runtime.settings import load
+    from services.runtime.tls import read_ca
+
+    (ca,) = load(lambda env: (read_ca(env, {"HOST:PORT": target}),))  # None is an answer, too
+    return ca
+
+
 def user_name() -> str:
     """Who uses the command line, as the machine knows them."""
     try:
@@ -133,12 +142,9 @@ def password(*, from_stdin: bool) -> str:
 
 def _explained(error: "grpc.aio.AioRpcError", *, target: str) -> str:
     """The error in one line."""
-    code = error.code()
-    name = code.name.lower().replace("_", " ")
+    from services.runtime.tls import why_not_connected
+
+    name = error.code().name.lower().replace("_", " ")
     if name == "unavailable":
-        return f"nothing answers at {target}: {_one_line(error.details())}"
-    return f"{name}: {_one_line(error.details())}"
-
-
-def _one_line(text: str | None) -> str:
-    return " ".join((text or "").split())
+        return f"nothing answers at {target}: {why_not_connected(error.details() or '')}"
+    return f"{name}: {' '.join((error.details() or '').split())}"

@@ -98,6 +98,11 @@ def remove_key(version: int, target: str) -> None:
 @loyalty_option
 def repeat_erasures(target: str) -> None:
     """Erases again whoever is in the erasure log and known here: to be run after a restore."""
+    click.echo(erasures_repeated(target))
+
+
+def erasures_repeated(target: str) -> str:
+    """Has the loyalty process there repeat them; answers what was done, in one line."""
     from bonpunkt.loyalty.v1 import identity_pb2 as pb
     from bonpunkt.loyalty.v1 import identity_pb2_grpc as stubs
 
@@ -108,7 +113,7 @@ def repeat_erasures(target: str) -> None:
         pb.RepeatErasuresRequest(),
         told.append,
     )
-    click.echo(f"{told[-1].repeated_here} of {told[-1].total} erasures had to be repeated")
+    return f"{told[-1].repeated_here} of {told[-1].total} erasures had to be repeated"
 
 
 def _master_keys(target: str) -> "list[MasterKeyUse]":

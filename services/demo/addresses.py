@@ -1,5 +1,6 @@
 """Where the processes of a run listen: the defaults, the environment's wish, any free ports."""
 
+import os
 import random
 import socket
 from collections.abc import Mapping
@@ -82,6 +83,15 @@ def target(listen: str) -> str:
     host, _, port = listen.rpartition(":")
     everywhere = {"0.0.0.0": HOST, "[::]": "[::1]", "": HOST}  # noqa: S104 - recognised, not bound
     return f"{everywhere.get(host, host)}:{port}"
+
+
+def way_to(name: str, addresses: Addresses) -> str:
+    """The same as a target to be asked: by TLS if the environment gives the service a certificate,
+    which must be for this machine, too.
+    """
+    address = target(getattr(addresses, name))
+    encrypted = os.environ.get(f"{name.upper()}_TLS_CERTIFICATE_FILE")
+    return f"https://{address}" if encrypted else address
 
 
 def fault_of(listen: str) -> str:

@@ -9,12 +9,13 @@ from functools import partial
 from typing import Any
 
 import aiohttp
+import grpc
 
-from services.demo.addresses import HOST, Addresses, target
+from services.demo.addresses import HOST, Addresses, target, way_to
 from services.demo.folder import DataFolder
 from services.demo.mapping import RECORDING_BEGINS
 from services.demo.supervisor import Child, Supervisor
-from services.runtime.grpc import is_serving
+from services.runtime.grpc import channel, is_serving
 
 MODULES = {
     "loyalty": "services.loyalty",
@@ -27,16 +28,22 @@ PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2.0)
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Its folder, where its processes listen, and who watches them."""
+    """Its folder, where its processes listen, and who watches them.
+
+    `ca` are the certificates by which services with TLS are checked. Without `metrics` no process
+    opens its metrics port, whose number is fixed, unless the environment says where.
+    """
 
     folder: DataFolder
     addresses: Addresses
     children: Supervisor
     demo: bool
+    ca: bytes | None = None
+    metrics: bool = True
 
     def environment(self) -> dict[str, str]:
         """What every service is told on top of this process's own environment."""
-        loyalty = target(self.addresses.loyalty)
+        loyalty = way_to("loyalty", self.addresses)
         told = {
             "BONPUNKT_DATA": str(self.folder.root),
             "BONPUNKT_SERVICE_TOKEN_FILE": str(self.folder.service_token_file),
@@ -47,8 +54,11 @@ class Installation:
             "NOTIFIER_LOYALTY": loyalty,
             "ADMIN_LISTEN": self.addresses.admin,
             "ADMIN_LOYALTY": loyalty,
-            "ADMIN_NOTIFIER": target(self.addresses.notifier),
+            "ADMIN_NOTIFIER": way_to("notifier", self.addresses),
         }
+        if not self.metrics:
+            off = {f"{name.upper()}_METRICS_LISTEN": "off" for name in MODULES}
+            told |= {name: value for name, value in off.items() if name not in os.environ}
         if self.demo:
             told |= {
                 "LOYALTY_DEMO": "true",
@@ -68,8 +78,16 @@ class Installation:
     async def ready(self, *names: str) -> None:
         """Waits until these services say that they serve."""
         for name in names:
-            listen = target(getattr(self.addresses, name))
-            await self.children.ready(name, _probe(name, listen))
+            await self.children.ready(name, self._probe(name))
+
+    def channel_to(self, name: str) -> grpc.aio.Channel:
+        """A channel to one of the services."""
+        return channel(way_to(name, self.addresses), ca=self.ca)
+
+    def _probe(self, name: str) -> Callable[[], Coroutine[Any, Any, bool]]:
+        if name == "admin":
+            return partial(_answers, f"http://{target(self.addresses.admin)}/healthz")
+        return partial(is_serving, way_to(name, self.addresses), ca=self.ca)
 
     async def start_receivers(self) -> None:
         """Starts the demo's e-mail system and CRM, processes of their own, and waits for them."""
@@ -94,12 +112,6 @@ class Installation:
         )
         said, _ = await verifying.communicate()
         return verifying.returncode == 0, said.decode(errors="replace")
-
-
-def _probe(name: str, listen: str) -> Callable[[], Coroutine[Any, Any, bool]]:
-    if name == "admin":
-        return partial(_answers, f"http://{listen}/healthz")
-    return partial(is_serving, listen)
 
 
 async def _answers(url: str) -> bool:

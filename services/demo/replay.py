@@ -59,10 +59,11 @@ class Replay:
         terminals: Mapping[str, Terminal],
         products: Mapping[int, Product],
         position: Position,
+        ca: bytes | None = None,
     ) -> None:
         self.figures = Figures()
         self.position = position
-        self._gateway = gateway
+        self._gateway, self._ca = gateway, ca
         self._terminals = terminals
         self._products = products
         self._tills: dict[str, Till] = {}
@@ -73,7 +74,7 @@ class Replay:
         """Returns when every basket is settled; cancelled, it leaves a position to go on from."""
         pace = Pace(per_s)
         async with contextlib.AsyncExitStack() as hang_up:
-            shared = await hang_up.enter_async_context(channel(self._gateway))
+            shared = await hang_up.enter_async_context(channel(self._gateway, ca=self._ca))
 
             async def customers() -> None:
                 for recorded in baskets:  # one iterator, shared by all

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from bonpunkt.loyalty.v1 import job_pb2, job_pb2_grpc
 from services.demo import deliveries, mapping, provision
-from services.demo.addresses import target
+from services.demo.addresses import target, way_to
 from services.demo.deliveries import Received
 from services.demo.figures import percentile
 from services.demo.folder import Terminal
@@ -23,7 +23,6 @@ from services.demo.installation import Installation
 from services.demo.progress import Progress, Snapshot
 from services.demo.recordings import RecordedBasket, Recordings
 from services.demo.replay import Position, Replay
-from services.runtime.grpc import channel
 
 WATCH_EVERY_S = 0.5
 RECENT_CAPTURES = 2_000
@@ -85,7 +84,8 @@ class Show:
         terminals = await self._make_ready()
         position = Position(self._installation.folder.baskets_done())
         replay = Replay(
-            gateway=target(self._installation.addresses.gateway),
+            gateway=way_to("gateway", self._installation.addresses),
+            ca=self._installation.ca,
             terminals=terminals,
             products=self._recordings.products,
             position=position,
@@ -111,8 +111,8 @@ class Show:
         await running.ready("loyalty")
         await running.start("notifier", "admin")
         async with (
-            channel(target(running.addresses.loyalty)) as loyalty,
-            channel(target(running.addresses.notifier)) as notifier,
+            running.channel_to("loyalty") as loyalty,
+            running.channel_to("notifier") as notifier,
         ):
             terminals = await provision.add_terminals(
                 loyalty, metadata=self._actor, stores=self._recordings.stores(), folder=folder
@@ -203,7 +203,7 @@ class Show:
 
     async def _nightly_run(self) -> int:
         """What loyalty does every night, as of the recorded time; how many members it settled."""
-        async with channel(target(self._installation.addresses.loyalty)) as loyalty:
+        async with self._installation.channel_to("loyalty") as loyalty:
             told = job_pb2_grpc.JobServiceStub(loyalty).RunNightly(
                 job_pb2.RunNightlyRequest(), metadata=self._actor
             )
@@ -212,7 +212,7 @@ class Show:
     async def _wait_for_deliveries(self) -> int:
         """Waits until the receivers have what the ledger owes them; returns how many that is."""
         addresses = self._installation.addresses
-        async with channel(target(addresses.loyalty)) as loyalty:
+        async with self._installation.channel_to("loyalty") as loyalty:
             due = await deliveries.expected(
                 loyalty, metadata=self._actor, endpoints=len(addresses.receiver_ports)
             )

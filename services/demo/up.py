@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 from rich.console import Console
 
-from services.demo.addresses import Addresses, PortsTakenError, choose, target
+from services.demo.addresses import Addresses, PortsTakenError, choose, target, way_to
 from services.demo.folder import DataFolder, FolderInUseError, FolderLock
 from services.demo.installation import Installation
 from services.demo.provision import ProvisionError
@@ -19,6 +19,8 @@ from services.demo.recordings import RecordingsMissingError
 from services.demo.show import Show, Wishes
 from services.demo.supervisor import ChildDiedError, NotReadyError, Supervisor
 from services.runtime import process
+from services.runtime.settings import load
+from services.runtime.tls import read_ca
 
 CANNOT_START = 2
 INTERRUPTED = 130
@@ -69,7 +71,14 @@ async def _run(options: Options, folder: DataFolder, *, stop: asyncio.Event) -> 
     folder.service_token()
     console = Console(highlight=False, markup=False)
     async with Supervisor(folder.logs) as children:
-        installation = Installation(folder, addresses, children, demo=options.demo is not None)
+        installation = Installation(
+            folder,
+            addresses,
+            children,
+            demo=options.demo is not None,
+            ca=_ca(addresses),
+            metrics=not options.free_ports,
+        )
         if options.demo is None:
             work = _serve(installation, console)
         else:
@@ -87,6 +96,12 @@ def _addresses(options: Options, folder: DataFolder) -> Addresses:
     if options.demo is not None:
         folder.keep_receiver_ports(dict(addresses.receiver_ports))
     return addresses
+
+
+def _ca(addresses: Addresses) -> bytes | None:
+    """Exits with 2 if services speak TLS and nobody says by whom their certificates are signed."""
+    asked = {name: way_to(name, addresses) for name in ("loyalty", "gateway", "notifier")}
+    return load(lambda env: read_ca(env, {f"{n.upper()}_LISTEN": asked[n] for n in asked}))
 
 
 async def _unless_stopped(
@@ -112,10 +127,11 @@ async def _serve(installation: Installation, console: Console) -> int:
     await installation.ready("gateway", "notifier", "admin")
     at = installation.addresses
     console.print(
-        f"Bonpunkt is up: admin page http://{target(at.admin)}, tills at {target(at.gateway)}.\n"
+        f"Bonpunkt is up: admin page http://{target(at.admin)}, tills at {way_to('gateway', at)}.\n"
         "If this installation is new, add with other commands, in another terminal:\n"
         f"  export BONPUNKT_DATA={installation.folder.root}\n"
-        f"  export CLI_LOYALTY={target(at.loyalty)} CLI_NOTIFIER={target(at.notifier)}\n"
+        f"  export CLI_LOYALTY={way_to('loyalty', at)}"
+        f" CLI_NOTIFIER={way_to('notifier', at)}\n"
         "  bonpunkt staff add NAME              who may sign in to the admin page\n"
         "  bonpunkt terminal add ID --store ID  a till, and the secret it shows\n"
         "  bonpunkt endpoint add NAME URL       who is told of member changes\n"

@@ -20,13 +20,19 @@ from services.loyalty.identity.masterkeys import MasterKeysError
 from services.loyalty.identity.opening import open_eraser, open_vault
 from services.loyalty.identity.vault import Vault
 from services.loyalty.identity_service import IdentityServicer
-from services.loyalty.installation import WrongInstallationError, open_installation, open_programmes
+from services.loyalty.installation import (
+    Installation,
+    WrongInstallationError,
+    open_installation,
+    open_programmes,
+)
 from services.loyalty.job_service import JobServicer
 from services.loyalty.jobs import Nightly, ReservationTimer, every_night
 from services.loyalty.journal_service import JournalServicer
 from services.loyalty.lanes import Lanes
 from services.loyalty.ledger_service import LedgerServicer
 from services.loyalty.member_service import MemberServicer
+from services.loyalty.metrics import LoyaltyMetrics
 from services.loyalty.migrations import migrate
 from services.loyalty.office.actors import Actors
 from services.loyalty.office.instants import micros
@@ -38,6 +44,9 @@ from services.loyalty.quotes import Quotes
 from services.loyalty.settings import LoyaltySettings, read
 from services.loyalty.store import Store, open_store
 from services.loyalty.store_sqlite import AlreadyOpenError
+from services.runtime import metrics
+from services.runtime.compiled import CODE
+from services.runtime.databases import until_it_answers
 from services.runtime.grpc import Server, TokenInterceptor
 from services.runtime.logs import configure, logger
 from services.runtime.process import run
@@ -72,6 +81,9 @@ def main() -> None:
 
 async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
     """Serves until `stop` is set; then finishes what had arrived, and closes."""
+    for url in (settings.database_url, settings.identity.keys_database_url):
+        if not await until_it_answers(url, stop=stop):
+            return
     async with AsyncExitStack() as closing:
         store = await open_store(settings.database_url, lanes=settings.lanes)
         closing.push_async_callback(store.close)
@@ -84,40 +96,41 @@ async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
         closing.push_async_callback(vault.keys.close)
         signal, terminals_changed = Signal(), TerminalsChanged()
         timer = ReservationTimer(clock)
-        lanes = Lanes(store, programmes, clock, committed=signal.notify, reserved=timer.reserved)
-        quotes = Quotes(store.reader, programmes, clock)
-        server = Server(
-            service_names=SERVICES, interceptors=[TokenInterceptor(settings.service_token)]
+        registry = metrics.registry_of("loyalty", key_pair=settings.key_pair)
+        seen = LoyaltyMetrics(registry)
+        lanes = Lanes(
+            store,
+            programmes,
+            clock,
+            committed=signal.notify,
+            reserved=timer.reserved,
+            observed=seen.committed,
         )
-        ledger = LedgerServicer(lanes, quotes, programmes, clock)
+        seen.watch_queue(lambda: lanes.queued)
+        quotes = Quotes(store.reader, programmes, clock, observed=seen.questioned)
+        admitting = TokenInterceptor(settings.service_token)
+        server = Server(service_names=SERVICES, interceptors=[admitting])
+        ledger = LedgerServicer(lanes, quotes, programmes, clock, observed=seen.answered)
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server(ledger, server.grpc)
-        feed_pb2_grpc.add_FeedServiceServicer_to_server(
-            FeedServicer(store.engine, installation, signal), server.grpc
-        )
-        journal_pb2_grpc.add_JournalServiceServicer_to_server(
-            JournalServicer(store.engine, installation, programmes), server.grpc
-        )
+        _add_reading(server, store, installation, programmes, signal)
         _add_office(server, store, lanes, terminals_changed, programmes=programmes, clock=clock)
         await _add_identity(server, settings, vault, lanes, programmes=programmes, clock=clock)
-        nightly = Nightly(
-            lanes, store.engine, clock, retention=settings.retention, wall_clock=_wall_clock
-        )
-        job_pb2_grpc.add_JobServiceServicer_to_server(
-            JobServicer(nightly, Actors(store.engine, _wall_clock)), server.grpc
-        )
-        beside = [asyncio.create_task(timer.run(lanes))]
-        if settings.nightly_at is not None:
-            zone = programmes.current.time_zone
-            at_night = every_night(
-                nightly, at=settings.nightly_at, time_zone=zone, wall_clock=_wall_clock
-            )
-            beside.append(asyncio.create_task(at_night))
+        beside = [
+            asyncio.create_task(timer.run(lanes)),
+            *_add_nightly(server, settings, store, lanes, programmes=programmes, clock=clock),
+        ]
         working = [asyncio.create_task(lanes.run()), asyncio.create_task(quotes.run())]
-        port = await server.start(settings.listen)
-        log.info("loyalty serves", listen=settings.listen, port=port, tls=False)
-        await _until_stopped(stop, [*working, *beside])
-        for job in beside:
-            job.cancel()
+        watched = metrics.served(
+            settings.metrics_listen,
+            registry,
+            is_ready=lambda: server.is_serving,
+            key_pair=settings.key_pair,
+            look_up=lambda: seen.look_up(store.engine),
+        )
+        await closing.enter_async_context(watched)
+        await server.start(settings.listen, key_pair=settings.key_pair)
+        log.info("loyalty serves", code=CODE)
+        await _until_stopped(stop, working, beside=beside)
         ledger.drain()
         signal.close()
         terminals_changed.close()
@@ -132,6 +145,20 @@ def _clock(settings: LoyaltySettings) -> Clock:
     if settings.recorded_clock_begins is None:
         return SystemClock()
     return RecordedClock(begins_at_us=micros(settings.recorded_clock_begins))
+
+
+def _add_reading(
+    server: Server,
+    store: Store,
+    installation: Installation,
+    programmes: Programmes,
+    signal: Signal,
+) -> None:
+    """What was booked, for the notifier and for people."""
+    feed = FeedServicer(store.engine, installation, signal)
+    feed_pb2_grpc.add_FeedServiceServicer_to_server(feed, server.grpc)
+    journal = JournalServicer(store.engine, installation, programmes)
+    journal_pb2_grpc.add_JournalServiceServicer_to_server(journal, server.grpc)
 
 
 def _add_office(
@@ -158,6 +185,29 @@ def _add_office(
     staff_pb2_grpc.add_StaffServiceServicer_to_server(
         StaffServicer(store.engine, _wall_clock), server.grpc
     )
+
+
+def _add_nightly(
+    server: Server,
+    settings: LoyaltySettings,
+    store: Store,
+    lanes: Lanes,
+    *,
+    programmes: Programmes,
+    clock: Clock,
+) -> list[asyncio.Task[None]]:
+    """The nightly run, for whoever orders it and, unless that is wished otherwise, by itself."""
+    nightly = Nightly(
+        lanes, store.engine, clock, retention=settings.retention, wall_clock=_wall_clock
+    )
+    job_pb2_grpc.add_JobServiceServicer_to_server(
+        JobServicer(nightly, Actors(store.engine, _wall_clock)), server.grpc
+    )
+    if settings.nightly_at is None:
+        return []
+    zone = programmes.current.time_zone
+    by_itself = every_night(nightly, at=settings.nightly_at, time_zone=zone, wall_clock=_wall_clock)
+    return [asyncio.create_task(by_itself)]
 
 
 async def _add_identity(
@@ -188,13 +238,23 @@ def _wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
-async def _until_stopped(stop: asyncio.Event, working: list[asyncio.Task[None]]) -> None:
-    """Waits for the stop; a worker that ends before it is a bug that must not go unseen."""
+async def _until_stopped(
+    stop: asyncio.Event,
+    working: list[asyncio.Task[None]],
+    *,
+    beside: list[asyncio.Task[None]],
+) -> None:
+    """Waits for the stop, and ends what runs beside. A worker that ends before it is a bug that
+    must not go unseen.
+    """
     stopped = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait({stopped, *working}, return_when=asyncio.FIRST_COMPLETED)
+    everything = {stopped, *working, *beside}
+    done, _ = await asyncio.wait(everything, return_when=asyncio.FIRST_COMPLETED)
     for task in done - {stopped}:
         task.result()
         raise AssertionError("a worker ended although nothing was stopped")
+    for job in beside:
+        job.cancel()
 
 
 if __name__ == "__main__":

@@ -3,16 +3,18 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.loyalty import schema
 from services.loyalty.chain import GENESIS
 from services.loyalty.keys import BUCKET_COUNT
 from services.loyalty.migrations import ADVISORY_LOCK
+from services.loyalty.office.audit import append_audit
 from services.loyalty.programmes.document import document_hash, load_programme, read_document
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.store import ACCOUNT_COLUMNS, COUNTERS
@@ -43,6 +45,32 @@ async def open_installation(engine: AsyncEngine) -> Installation:
             f"{BUCKET_COUNT}; the number cannot change: use the release that made it"
         )
     return Installation(bucket_count=bucket_count, epoch=int(facts["epoch"]))
+
+
+async def raise_epoch(engine: AsyncEngine, *, at: datetime, actor: str) -> int:
+    """Makes every position and version of before older than all to come; answers the new epoch.
+
+    For a database that was restored, while nothing serves it. The epoch is the time in seconds
+    since 1970, or one more than before: counting alone would give two restores of one backup the
+    same epoch, and followers would take the second history for the first.
+    """
+    async with engine.begin() as connection:
+        await _alone(connection)
+        before = int((await _facts(connection))["epoch"])
+        epoch = max(before + 1, int(at.timestamp()))
+        table = schema.installation
+        await connection.execute(
+            update(table).where(table.c.name == "epoch").values(value=str(epoch))
+        )
+        await append_audit(
+            connection,
+            at=at,
+            actor=actor,
+            action="installation.restore",
+            subject=f"epoch {epoch}",
+            detail=f"after epoch {before}",
+        )
+    return epoch
 
 
 async def _alone(connection: AsyncConnection) -> None:

@@ -46,7 +46,11 @@ class Lanes:
         *,
         committed: Callable[[], None] = lambda: None,
         reserved: Callable[[Reserved], None] = lambda _: None,
+        observed: Callable[[int, float, float], None] = lambda *_: None,
     ) -> None:
+        """`observed` hears of every batch: operations, wait of the first of them, time of the
+        transaction (both in seconds).
+        """
         self._store = store
         self._owners = Owners()
         self._writers = [
@@ -56,6 +60,7 @@ class Lanes:
                 clock,
                 committed=committed,
                 reserved=reserved,
+                observed=observed,
                 lane=lane,
                 owners=self._owners,
             )
@@ -65,6 +70,11 @@ class Lanes:
         self._unknown_items = 0
         self._wake = asyncio.Event()
         self._stopping = False
+
+    @property
+    def queued(self) -> int:
+        """Commands that wait for a batch, or for the owner of their card to be looked up."""
+        return self._unknown_items + sum(writer.queued for writer in self._writers)
 
     def submit(self, item: Item) -> None:
         """Takes a command; its reply is called exactly once."""
@@ -91,7 +101,8 @@ class Lanes:
             if not answered.done():
                 answered.set_result(answer)
 
-        self.submit(Item(command, loop.time() + timeout_s, reply))
+        now_s = loop.time()
+        self.submit(Item(command, now_s + timeout_s, reply, arrived_s=now_s))
         return await answered
 
     async def run(self) -> None:

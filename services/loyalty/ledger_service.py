@@ -1,6 +1,7 @@
 """The shared stream of a gateway: parse, hand on, render; nothing else."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -27,11 +28,25 @@ NO_OPERATION = Refused(
 )
 FRAME_BYTES_MAX = INTERNAL_BYTES_MAX // 2
 
+# Token, operation id, outcome, and the class of what was asked.
+Frame = list[tuple[int, str, Outcome, type]]
+
 
 class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
-    def __init__(self, lanes: Lanes, quotes: Quotes, programmes: Programmes, clock: Clock) -> None:
+    """`observed` hears of every frame of answers that leaves."""
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        quotes: Quotes,
+        programmes: Programmes,
+        clock: Clock,
+        *,
+        observed: Callable[[Frame], None] = lambda _: None,
+    ) -> None:
         self._lanes, self._quotes = lanes, quotes
         self._programmes, self._clock = programmes, clock
+        self._observed = observed
         self._readers: set[asyncio.Task[None]] = set()
 
     def drain(self) -> None:
@@ -43,7 +58,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """Runs until the gateway ends its side and everything it sent is answered. A fault in
         answering ends the call: a gateway that hears nothing more would wait for ever.
         """
-        answers = _Answers(context)
+        answers = _Answers(context, self._observed)
         async with asyncio.TaskGroup() as group:
             writing = group.create_task(answers.write())
             reading = group.create_task(self._read(context, answers))
@@ -65,7 +80,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             operation = till_pb2.Operation.FromString(sent.operation)
         except DecodeError:
             head = pb.OperationHead.FromString(sent.operation)  # the gateway could read that much
-            answers.give(token, head.id, NO_OPERATION)
+            answers.give(token, head.id, NO_OPERATION, Refused)
             return
         operation_id = operation.id
         request = request_from_wire(
@@ -75,28 +90,32 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
             currency=self._programmes.current.currency,
         )
         if isinstance(request, Refused):
-            answers.give(token, operation_id, request)
+            answers.give(token, operation_id, request, Refused)
             return
         timeout_ms = min(sent.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
-        deadline_s = asyncio.get_running_loop().time() + timeout_ms / 1000
+        now_s = asyncio.get_running_loop().time()
+        deadline_s = now_s + timeout_ms / 1000
+        kind = type(request)
 
         def answered(outcome: Answer | Reply) -> None:
-            answers.give(token, operation_id, outcome)
+            answers.give(token, operation_id, outcome, kind)
 
         if isinstance(request, Question):
             self._quotes.submit(Asked(request, deadline_s, answered))
             return
         if request.origin.occurred_at_us is not None:
             self._clock.observe(request.origin.occurred_at_us)
-        self._lanes.submit(Item(request, deadline_s, answered))
+        self._lanes.submit(Item(request, deadline_s, answered, arrived_s=now_s))
 
 
 class _Answers:
     """Decisions on their way back: written while more collect, as many a message as there are."""
 
-    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        self._context = context
-        self._ready: list[tuple[int, str, Outcome]] = []
+    def __init__(
+        self, context: grpc.aio.ServicerContext[Any, Any], observed: Callable[[Frame], None]
+    ) -> None:
+        self._context, self._observed = context, observed
+        self._ready: Frame = []
         self._wake = asyncio.Event()
         self._expected = 0
         self._idle = asyncio.Event()
@@ -106,8 +125,8 @@ class _Answers:
         self._expected += 1
         self._idle.clear()
 
-    def give(self, token: int, operation_id: str, outcome: Outcome) -> None:
-        self._ready.append((token, operation_id, outcome))
+    def give(self, token: int, operation_id: str, outcome: Outcome, kind: type) -> None:
+        self._ready.append((token, operation_id, outcome, kind))
         self._wake.set()
 
     async def drained(self) -> None:
@@ -124,7 +143,7 @@ class _Answers:
             if self._expected == 0:
                 self._idle.set()
 
-    async def _write_frame(self, frame: list[tuple[int, str, Outcome]]) -> None:
+    async def _write_frame(self, frame: Frame) -> None:
         """As one message; as two if a long basket's answers make it too large for one."""
         response = _message(frame)
         if len(frame) > 1 and response.ByteSize() > FRAME_BYTES_MAX:
@@ -134,11 +153,12 @@ class _Answers:
             return
         await self._context.write(response)
         self._expected -= len(frame)
+        self._observed(frame)
 
 
-def _message(frame: list[tuple[int, str, Outcome]]) -> pb.CommitResponse:
+def _message(frame: Frame) -> pb.CommitResponse:
     response = pb.CommitResponse()
-    for token, operation_id, outcome in frame:
+    for token, operation_id, outcome, _ in frame:
         decision = decision_to_wire(operation_id, outcome).SerializeToString()
         response.decisions.add(token=token, decision=decision)
     return response

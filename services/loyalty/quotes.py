@@ -91,8 +91,17 @@ class Quotes:
     member.
     """
 
-    def __init__(self, reader: Reader, programmes: Programmes, clock: Clock) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        programmes: Programmes,
+        clock: Clock,
+        *,
+        observed: Callable[[int, float], None] = lambda *_: None,
+    ) -> None:
+        """`observed` hears of every batch: questions, and the seconds it took."""
         self._reader, self._programmes, self._clock = reader, programmes, clock
+        self._observed = observed
         self._queue: deque[Asked] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -122,7 +131,9 @@ class Quotes:
         other.
         """
         try:
+            begun_s = asyncio.get_running_loop().time()
             replies = await self._replies(batch)
+            self._observed(len(batch), asyncio.get_running_loop().time() - begun_s)
         except StoreLostError as error:
             log.warning("database lost, questions wait", error=str(error))
             self._queue.extendleft(reversed(batch))

@@ -26,8 +26,8 @@ BIG = BigInteger()
 # A UUID in canonical text: `uuid` in PostgreSQL, 36 characters in SQLite.
 ID = String(36).with_variant(Uuid(as_uuid=False), "postgresql")
 
-# Facts about this installation: "bucket_count", "epoch". Written once, when the database is
-# created.
+# Facts about this installation: "bucket_count", "epoch". Written when the database is created;
+# only `bonpunkt restore` changes the epoch.
 installation = Table(
     "installation",
     metadata,

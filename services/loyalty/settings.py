@@ -11,7 +11,9 @@ from services.loyalty.identity import settings as identity
 from services.loyalty.identity.settings import IdentitySettings
 from services.loyalty.keys import BUCKET_COUNT
 from services.loyalty.retention import Retention
+from services.runtime.databases import with_password
 from services.runtime.settings import default_var, service_token
+from services.runtime.tls import OFF, KeyPair, read_key_pair
 
 DEMO_PROGRAMME = Path(__file__).parent / "programmes" / "demo.json"
 
@@ -29,12 +31,24 @@ class LoyaltySettings:
     log_level: str
     identity: IdentitySettings
     retention: Retention
+    metrics_listen: str = OFF
+    key_pair: KeyPair | None = None  # None: plain text, on loopback only
 
 
 def read(env: Env) -> LoyaltySettings:
     """From the environment; all errors are told at once by `services.runtime.settings.load`."""
+    listen = env.str("LOYALTY_LISTEN", "127.0.0.1:7702")
+    metrics_listen = env.str("LOYALTY_METRICS_LISTEN", "127.0.0.1:7712")
     return LoyaltySettings(
-        listen=env.str("LOYALTY_LISTEN", "127.0.0.1:7702"),
+        listen=listen,
+        metrics_listen=metrics_listen,
+        key_pair=read_key_pair(
+            env,
+            "LOYALTY_TLS",
+            certificate=env.path("LOYALTY_TLS_CERTIFICATE_FILE", None),
+            key=env.path("LOYALTY_TLS_KEY_FILE", None),
+            ports={"LOYALTY_LISTEN": listen, "LOYALTY_METRICS_LISTEN": metrics_listen},
+        ),
         database_url=database_url(env),
         lanes=env.int("LOYALTY_LANES", 1, validate=validate.Range(1, BUCKET_COUNT)),
         programme=env.path("LOYALTY_PROGRAMME", DEMO_PROGRAMME),
@@ -44,7 +58,7 @@ def read(env: Env) -> LoyaltySettings:
         log_level=env.str("LOYALTY_LOG_LEVEL", "INFO"),
         identity=identity.read(env, ledger_url=database_url(env)),
         retention=retention.read(env),
-        service_token=service_token(env),  # last: it raises, and the others are told too
+        service_token=service_token(env),
     )
 
 
@@ -52,7 +66,13 @@ def database_url(env: Env) -> str:
     """Where the ledger is: a SQLite file under the data folder unless `LOYALTY_DATABASE_URL` says
     otherwise.
     """
-    return env.str("LOYALTY_DATABASE_URL", f"sqlite:///{default_var('loyalty.sqlite').absolute()}")
+    file = default_var("loyalty.sqlite").absolute()
+    return with_password(
+        env,
+        env.str("LOYALTY_DATABASE_URL", f"sqlite:///{file}"),
+        setting="LOYALTY_DATABASE_PASSWORD_FILE",
+        file=env.path("LOYALTY_DATABASE_PASSWORD_FILE", None),
+    )
 
 
 def _nightly_at(env: Env) -> time | None:

@@ -5,11 +5,12 @@ from collections.abc import Callable
 
 from services.pos_gateway import settings as gateway_settings
 from services.pos_gateway.inflight import InFlight
+from services.pos_gateway.metrics import GatewayMetrics
 from services.pos_gateway.settings import Settings
 from services.pos_gateway.terminals import Terminals
 from services.pos_gateway.tills import SERVICE_NAME, Tills
 from services.pos_gateway.uplink import Uplink
-from services.runtime import grpc, logs, process, settings
+from services.runtime import grpc, logs, metrics, process, settings
 
 log = logs.logger(__name__)
 
@@ -31,25 +32,41 @@ async def serve(
     The port opens when the terminals are known, from disk or from loyalty: a gateway that does not
     know them yet would turn rightful tills away.
     """
-    channel = grpc.channel(chosen.loyalty)
+    channel = grpc.channel(chosen.loyalty, ca=chosen.ca)
     terminals = Terminals(channel, token=chosen.service_token, path=chosen.terminals_path)
+    registry = metrics.registry_of("gateway", key_pair=chosen.key_pair)
+    seen, in_flight = GatewayMetrics(registry), InFlight(chosen.limits)
     uplink = Uplink(
         channel,
         token=chosen.service_token,
-        in_flight=InFlight(chosen.limits),
+        in_flight=in_flight,
         grace_s=chosen.grace_ms / 1000,
+        observed=seen.answered,
     )
     tills = Tills(
         terminals=terminals, submit=uplink.submit, decisions_max=chosen.till_decisions_max
     )
+    seen.watch(tills=tills, in_flight=in_flight, uplink=uplink)
     server = grpc.Server(service_names=[SERVICE_NAME], bytes_max=grpc.MESSAGE_BYTES_MAX)
     tills.add_to(server.grpc)
     terminals.load()
-    async with asyncio.TaskGroup() as group:
-        background = [group.create_task(terminals.follow()), group.create_task(uplink.run())]
+    async with (
+        metrics.served(
+            chosen.metrics_listen,
+            registry,
+            is_ready=lambda: server.is_serving,
+            key_pair=chosen.key_pair,
+        ),
+        asyncio.TaskGroup() as group,
+    ):
+        background = [
+            group.create_task(terminals.follow()),
+            group.create_task(uplink.run()),
+            group.create_task(grpc.tell_why_not_connected(channel, to=chosen.loyalty)),
+        ]
         await _first_of(terminals.known, stop)
         if not stop.is_set():
-            port = await server.start(chosen.listen)
+            port = await server.start(chosen.listen, key_pair=chosen.key_pair)
             log.info("tills may connect", port=port)
             listening(port)
             await stop.wait()

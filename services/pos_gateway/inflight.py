@@ -11,7 +11,7 @@ There is no timer and no task for each operation. Deadlines lie in a wheel of 10
 caller turns, so that an answer may fall due up to 10 ms late.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -40,6 +40,8 @@ _REMEDIES: dict[Cause, str] = {
     ),
 }
 
+CAUSES = tuple(_REMEDIES)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -57,6 +59,7 @@ class _Slot:
     terminal: Terminal
     raw: bytes  # let go when written
     size_bytes: int
+    accepted_ms: int
     due_ms: int
     answer: Answer
 
@@ -82,6 +85,7 @@ class InFlight:
         self._wheel: dict[int, dict[int, _Slot]] = {}
         self._swept_tick = 0
         self._last_token = 0
+        self.undecided: Counter[Cause] = Counter()  # answers without a decision that were given
 
     def __len__(self) -> int:
         return len(self._queued) + len(self._written)
@@ -89,6 +93,21 @@ class InFlight:
     @property
     def queued(self) -> int:
         return len(self._queued)
+
+    @property
+    def accepted(self) -> int:
+        """All that were ever accepted."""
+        return self._last_token
+
+    def age_ms(self, token: int, *, now_ms: int) -> int | None:
+        """How long ago an operation that was written had been accepted; None if it has ended."""
+        slot = self._written.get(token)
+        return now_ms - slot.accepted_ms if slot is not None else None
+
+    def turn_back(self, operation_id: str, *, cause: Cause, answer: Answer) -> None:
+        """Answers an operation that nothing is decided upon."""
+        self.undecided[cause] += 1
+        answer(undecided(operation_id, cause))
 
     def accept(self, sent: Sent, *, terminal: Terminal, answer: Answer, now_ms: int) -> None:
         """Queues the operation, or answers at once that there is no room for it."""
@@ -100,12 +119,20 @@ class InFlight:
             or of_terminal >= limits.terminal_operations_max
             or self._queued_bytes + size_bytes > limits.queued_bytes_max
         ):
-            answer(undecided(sent.operation_id, pb.Undecided.CAUSE_OVERLOADED))
+            overloaded = pb.Undecided.CAUSE_OVERLOADED
+            self.turn_back(sent.operation_id, cause=overloaded, answer=answer)
             return
         timeout_ms = min(sent.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
         self._last_token = token = self._last_token + 1
         slot = _Slot(
-            token, sent.operation_id, terminal, sent.raw, size_bytes, now_ms + timeout_ms, answer
+            token,
+            sent.operation_id,
+            terminal,
+            sent.raw,
+            size_bytes,
+            now_ms,
+            now_ms + timeout_ms,
+            answer,
         )
         if not self._wheel:
             self._swept_tick = now_ms // TICK_MS
@@ -129,7 +156,7 @@ class InFlight:
                 break
             left_ms = slot.due_ms - now_ms
             if left_ms <= 0:
-                self._end(slot, undecided(slot.operation_id, pb.Undecided.CAUSE_EXPIRED))
+                self._end_undecided(slot, pb.Undecided.CAUSE_EXPIRED)
                 continue
             add(
                 token=token,
@@ -149,7 +176,8 @@ class InFlight:
         """Loyalty's answer; one that nobody waits for any more, or that comes twice, is dropped."""
         slot = self._written.get(token)
         if slot is not None:
-            self._end(slot, decision)
+            self._forget(slot)
+            slot.answer(decision)
 
     def expire(self, *, now_ms: int) -> None:
         """Answers every operation whose time is over."""
@@ -158,26 +186,30 @@ class InFlight:
             return
         for tick in range(self._swept_tick, tick_now):
             for slot in list(self._wheel.get(tick, {}).values()):
-                self._end(slot, undecided(slot.operation_id, self._cause_of_expiry(slot)))
+                self._end_undecided(slot, self._cause_of_expiry(slot))
         self._swept_tick = max(self._swept_tick, tick_now)
 
     def lose_written(self) -> None:
         """The stream broke: no answer will come to what was written on it."""
         for slot in list(self._written.values()):
-            self._end(slot, undecided(slot.operation_id, pb.Undecided.CAUSE_ANSWER_LOST))
+            self._end_undecided(slot, pb.Undecided.CAUSE_ANSWER_LOST)
 
     def refuse_queued(self) -> None:
         """Loyalty stays away: what was not written is not kept waiting."""
         for slot in list(self._queued.values()):
-            self._end(slot, undecided(slot.operation_id, pb.Undecided.CAUSE_UNAVAILABLE))
+            self._end_undecided(slot, pb.Undecided.CAUSE_UNAVAILABLE)
 
     def _cause_of_expiry(self, slot: _Slot) -> Cause:
         if slot.token in self._queued:
             return pb.Undecided.CAUSE_EXPIRED
         return pb.Undecided.CAUSE_ANSWER_LOST
 
-    def _end(self, slot: _Slot, decision: bytes) -> None:
-        """Forgets the operation everywhere, then answers it."""
+    def _end_undecided(self, slot: _Slot, cause: Cause) -> None:
+        self._forget(slot)
+        self.turn_back(slot.operation_id, cause=cause, answer=slot.answer)
+
+    def _forget(self, slot: _Slot) -> None:
+        """Everywhere; before it is answered."""
         token = slot.token
         if self._written.pop(token, None) is None:
             del self._queued[token]
@@ -193,7 +225,6 @@ class InFlight:
             self._by_terminal[terminal_id] = left
         else:
             del self._by_terminal[terminal_id]
-        slot.answer(decision)
 
 
 def _tick(slot: _Slot) -> int:

@@ -39,6 +39,11 @@ class Tills:
         self._streams: set[Stream] = set()
         terminals.on_change(self._end_revoked)
 
+    @property
+    def streams(self) -> int:
+        """How many are open."""
+        return len(self._streams)
+
     def add_to(self, server: grpc.aio.Server) -> None:
         methods: dict[str, grpc.RpcMethodHandler[bytes, Any]] = {
             "Open": grpc.stream_stream_rpc_method_handler(

@@ -19,7 +19,7 @@ import grpc
 from bonpunkt.loyalty.v1 import ledger_pb2, ledger_pb2_grpc
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.pos_gateway.form import Sent
-from services.pos_gateway.inflight import TICK_MS, Answer, InFlight, undecided
+from services.pos_gateway.inflight import TICK_MS, Answer, InFlight
 from services.pos_gateway.terminals import Terminal
 from services.runtime import logs
 from services.runtime.grpc import bearer
@@ -46,18 +46,28 @@ class Uplink:
         in_flight: InFlight,
         grace_s: float,
         jitter: Callable[[], float] = random.random,
+        observed: Callable[[float], None] = lambda _: None,
     ) -> None:
+        """`observed` hears, once a message of loyalty's, how many seconds its first operation took
+        since it was accepted.
+        """
         self._channel = channel
         self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
         self._metadata = bearer(token)
         self._in_flight = in_flight
         self._grace_s = grace_s
         self._jitter = jitter
+        self._observed = observed
         self._arrived = asyncio.Event()
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
         self._unavailable = False
         self._stopping = False
+
+    @property
+    def is_available(self) -> bool:
+        """Whether loyalty is there, or has been a moment ago."""
+        return not self._unavailable
 
     def submit(self, sent: Sent, *, terminal: Terminal, answer: Answer) -> None:
         """Takes the operation on its way; `answer` is called once, perhaps before this returns.
@@ -65,7 +75,8 @@ class Uplink:
         The operation is answered within its own `timeout_ms`, whatever becomes of loyalty.
         """
         if self._unavailable:
-            answer(undecided(sent.operation_id, pb.Undecided.CAUSE_UNAVAILABLE))
+            unavailable = pb.Undecided.CAUSE_UNAVAILABLE
+            self._in_flight.turn_back(sent.operation_id, cause=unavailable, answer=answer)
             return
         self._in_flight.accept(sent, terminal=terminal, answer=answer, now_ms=_now_ms())
         self._arrived.set()
@@ -128,8 +139,15 @@ class Uplink:
             if response is grpc.aio.EOF:
                 raise _HungUpError
             assert isinstance(response, ledger_pb2.CommitResponse)
+            self._observe(response)
             for entry in response.decisions:
                 decided(entry.token, entry.decision)
+
+    def _observe(self, response: ledger_pb2.CommitResponse) -> None:
+        if response.decisions:
+            age_ms = self._in_flight.age_ms(response.decisions[0].token, now_ms=_now_ms())
+            if age_ms is not None:
+                self._observed(age_ms / 1000)
 
     def _sweep_later(self) -> None:
         loop = asyncio.get_running_loop()

@@ -4,32 +4,56 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from environs import Env, EnvValidationError
 
 T = TypeVar("T")
 
 
+class Environment(Env):
+    """Remembers what is wrong until everything was read."""
+
+    def __init__(self) -> None:
+        super().__init__(eager=False)
+        self.wrong: dict[str, list[str]] = {}
+
+
 def load(read: Callable[[Env], T]) -> T:
     """What `read` takes from the environment; else tells every error at once and exits with 2."""
-    env = Env(eager=False)
-    errors: dict[str, list[str]] = {}
+    settings, env = read_all(read)
+    if env.wrong:
+        tell_wrong(env.wrong)
+        raise SystemExit(2)
+    return cast("T", settings)  # who gives up says why
+
+
+def read_all(read: Callable[[Env], T]) -> tuple[T | None, Environment]:
+    """What `read` takes, None if it gave up; and the environment with every error and value."""
+    env = Environment()
     settings: T | None = None
     try:
         settings = read(env)
     except EnvValidationError as error:
-        errors |= _messages(error)
+        env.wrong |= _messages(error)
     try:
         env.seal()
     except EnvValidationError as error:
-        errors |= _messages(error)
-    for name, messages in errors.items():
+        env.wrong |= _messages(error)
+    return settings, env
+
+
+def refuse(env: Env, name: str, words: str) -> None:
+    """Remembers an error that only several settings together make, to be told with all others."""
+    assert isinstance(env, Environment), "settings are read by `load`"
+    env.wrong.setdefault(name, []).append(words)
+
+
+def tell_wrong(wrong: Mapping[str, list[str]]) -> None:
+    """Every error in a line of its own, on standard error."""
+    for name, messages in wrong.items():
         for message in messages:
             print(f"setting {name}: {message}", file=sys.stderr)
-    if errors or settings is None:
-        raise SystemExit(2)
-    return settings
 
 
 def _messages(error: EnvValidationError) -> dict[str, list[str]]:
@@ -44,16 +68,13 @@ def service_token(env: Env) -> str:
     folder.
     """
     path = env.path("BONPUNKT_SERVICE_TOKEN_FILE", default_var("service-token"))
-    if not isinstance(path, Path) or not path.is_file():
-        raise EnvValidationError(
-            "missing",
-            {
-                "BONPUNKT_SERVICE_TOKEN_FILE": [
-                    f"{path} is no file; write 32 random bytes in hex to it (bonpunkt up does)"
-                ]
-            },
-        )
-    return path.read_text(encoding="ascii").strip()
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not ASCII"
+        words = f"cannot read {path} ({why}); write 32 random bytes in hex to it (bonpunkt up does)"
+        refuse(env, "BONPUNKT_SERVICE_TOKEN_FILE", words)
+        return ""
 
 
 def default_var(*parts: str) -> Path:

@@ -23,6 +23,7 @@ def test_nothing_but_the_token_has_to_be_set(tmp_path: Path) -> None:
         limits=Limits(operations_max=8192, terminal_operations_max=1024, queued_bytes_max=64 << 20),
         till_decisions_max=4096,
         grace_ms=500,
+        metrics_listen="127.0.0.1:7711",
     )
 
 

@@ -18,12 +18,14 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import grpc
 
 from bonpunkt.till import operations as build
+from bonpunkt.till.channel import credentials_for, open_channel
 from bonpunkt.till.connection import (
     PAUSE_MAX_S,
     PAUSE_MIN_S,
@@ -61,17 +63,6 @@ __all__ = [
     "new_id",
 ]
 
-_CHANNEL_OPTIONS = [
-    ("grpc.max_receive_message_length", 16 << 20),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.http2.bdp_probe", 0),
-    ("grpc.use_local_subchannel_pool", 1),
-]
-
 
 class Unsettled(TillError):  # noqa: N818
     """Neither decided nor abandoned in time. Keep `operation` and settle it later, as it is."""
@@ -88,6 +79,9 @@ class Till:
     once; they share the stream, and what arrives while a message is being written goes out together
     in the next one.
 
+    `target` is `host:port`, asked by TLS unless it is on loopback: `ca_file` holds the certificates
+    to trust (PEM), by default the file that BONPUNKT_CA_FILE names. ValueError without either.
+
     `timeout_s` (0.001 to 60) is the time of every operation built here. `channel` may be shared by
     many tills; it is then not closed by them. `jitter` returns 0 to 1 and spreads the pauses.
     """
@@ -99,10 +93,12 @@ class Till:
         terminal_id: str,
         secret: str,
         timeout_s: float = 5.0,
+        ca_file: str | Path | None = None,
         channel: grpc.aio.Channel | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._target = target
+        self._credentials = None if channel is not None else credentials_for(target, ca_file)
         self._timeout_ms = min(max(round(timeout_s * 1000), 1), 60_000)
         self._shared_channel = channel
         self._own_channel: grpc.aio.Channel | None = None
@@ -111,7 +107,7 @@ class Till:
 
     async def __aenter__(self) -> Self:
         if self._shared_channel is None:
-            self._own_channel = grpc.aio.insecure_channel(self._target, options=_CHANNEL_OPTIONS)
+            self._own_channel = open_channel(self._target, self._credentials)
         channel = self._shared_channel or self._own_channel
         assert channel is not None
         self._connection.open(channel)

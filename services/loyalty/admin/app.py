@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from flask import Flask, g, render_template, request, url_for
+from prometheus_client import CollectorRegistry
 from werkzeug.exceptions import HTTPException, InternalServerError, SecurityError
 
 from services.loyalty.admin import headers
@@ -25,6 +26,7 @@ from services.loyalty.admin.pages.overview import OverviewPages
 from services.loyalty.admin.pages.statements import StatementPages
 from services.loyalty.admin.pages.terminals import TerminalPages
 from services.loyalty.admin.peers import Loyalty, Notifier, UnreachableError
+from services.loyalty.admin.requests import Requests
 from services.loyalty.admin.settings import AdminSettings
 from services.loyalty.admin.visitors import Need, Visitors, need_of, needs
 from services.runtime import logs
@@ -32,7 +34,13 @@ from services.runtime import logs
 log = logs.logger("admin")
 
 
-def create_app(settings: AdminSettings, *, loyalty: Loyalty, notifier: Notifier) -> Flask:
+def create_app(
+    settings: AdminSettings,
+    *,
+    loyalty: Loyalty,
+    notifier: Notifier,
+    registry: CollectorRegistry | None = None,
+) -> Flask:
     app = Flask(__name__)
     app.config["TRUSTED_HOSTS"] = settings.trusted_hosts
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
@@ -42,6 +50,7 @@ def create_app(settings: AdminSettings, *, loyalty: Loyalty, notifier: Notifier)
     known = KnownBrowsers(cookies, settings.service_token)
 
     # In the order in which they look at a request.
+    Requests(registry or CollectorRegistry()).register(app)
     Forms(cookies, settings.service_token).register(app)
     Visitors(cookies, loyalty).register(app)
     Language(cookies, figures).register(app)

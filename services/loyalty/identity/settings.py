@@ -5,6 +5,7 @@ from pathlib import Path
 
 from environs import Env, EnvValidationError, validate
 
+from services.runtime.databases import with_password
 from services.runtime.settings import default_var
 
 _CALLING_CODE = validate.Regexp(
@@ -44,7 +45,12 @@ def keys_file(env: Env) -> Path:
 
 def _keys_database_url(env: Env, *, ledger_url: str) -> str:
     default = f"sqlite:///{default_var('identity-keys.sqlite').absolute()}"
-    url = env.str("LOYALTY_KEYS_DATABASE_URL", default)
+    url = with_password(
+        env,
+        env.str("LOYALTY_KEYS_DATABASE_URL", default),
+        setting="LOYALTY_KEYS_DATABASE_PASSWORD_FILE",
+        file=env.path("LOYALTY_KEYS_DATABASE_PASSWORD_FILE", None),
+    )
     if url == ledger_url:
         words = (
             "this is the ledger's database; keys need one of their own, or an erased person "
