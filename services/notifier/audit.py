@@ -48,7 +48,7 @@ def first_broken(rows: Iterable[Sealed]) -> int | None:
 
 
 async def append(connection: AsyncConnection, act: Act) -> None:
-    """Adds a row; in the transaction that acts. Writers take turns, so the last row is the last."""
+    """Adds a row; in the transaction that acts. Under ACTS_LOCK the last row is the last."""
     newest = select(audit.c.sequence, audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)
     last = (await connection.execute(newest)).one_or_none()
     sequence, before = (last.sequence + 1, last.hash) if last else (1, FIRST_HASH)

@@ -1,8 +1,9 @@
-"""The notifier's database: connections as it wants them, migrations, and one process at a time."""
+"""The notifier's database: connections as it wants them, migrations, and who may work on it."""
 
 import asyncio
 import fcntl
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,8 +26,12 @@ READERS = 5
 LOCK_TIMEOUT_MS = 5_000
 TAKE_OVER_S = 5.0  # so long a new process waits for an old one to be gone
 RETRY_S = 0.1
-_MIGRATION_LOCK = 0x626F6E_01  # advisory locks of PostgreSQL: any numbers that nobody else uses
+
+# Advisory locks of PostgreSQL: any numbers that nobody else uses.
+_MIGRATION_LOCK = 0x626F6E_01
 _PROCESS_LOCK = 0x626F6E_02
+ACTS_LOCK = 0x626F6E_03  # of what is chained in the audit
+DUTIES_LOCK = 0x626F6E_04
 
 # The notifier's tables start empty and may hold a million rows a minute later, before anything was
 # analysed: plans must not be kept from the beginning, and every statement has its index.
@@ -40,7 +45,7 @@ _POSTGRESQL_SETTINGS = {
 
 
 class AlreadyRunningError(Exception):
-    """Another notifier works on this database; two would post the same deliveries side by side."""
+    """Another notifier works on this database, and the two do not share the work."""
 
 
 class NotMigratedError(Exception):
@@ -57,8 +62,9 @@ def async_url(url: str) -> URL:
 class Database:
     """One connection that writes and a few that read.
 
-    All writers of the process take turns on the one connection, so that they need no locks in the
-    database and cannot deadlock; each of them collects what arrives while it waits.
+    All writers of the process take turns on the one connection; each of them collects what arrives
+    while it waits. Several processes on one PostgreSQL lock rows in one order everywhere (cursors
+    by bucket, deliveries by number, figures by endpoint), so that they cannot deadlock.
     """
 
     def __init__(self, url: str) -> None:
@@ -73,9 +79,15 @@ class Database:
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction, committed at the end of the block unless that raises."""
+    async def writing(self, *, lock: int | None = None) -> AsyncIterator[AsyncConnection]:
+        """A transaction, committed at the end of the block unless that raises.
+
+        With `lock`, no other process is in a transaction of the same lock meanwhile. SQLite has
+        one writer at a time anyway.
+        """
         async with self._turn, self.writer.begin() as connection:
+            if lock is not None and not self.is_sqlite:
+                await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": lock})
             yield connection
 
     @asynccontextmanager
@@ -89,11 +101,15 @@ class Database:
 
     async def migrate(self) -> None:
         """Brings the tables to this version. Several processes may start at once: they queue."""
-        async with self.writing() as connection:
-            if not self.is_sqlite:
-                lock = text("SELECT pg_advisory_xact_lock(:key)")
-                await connection.execute(lock, {"key": _MIGRATION_LOCK})
+        async with self.writing(lock=_MIGRATION_LOCK) as connection:
             await connection.run_sync(_upgrade)
+
+    async def now_us(self, connection: AsyncConnection) -> int:
+        """The clock that all processes on this database share; it goes on within a transaction."""
+        if self.is_sqlite:
+            return time.time_ns() // 1_000
+        clock = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        return int((await connection.execute(clock)).scalar_one())
 
     async def check_migrated(self) -> None:
         async with self.reading() as connection:
@@ -103,12 +119,16 @@ class Database:
             raise NotMigratedError(f"the database is at {found}, this version needs {wanted}")
 
     @asynccontextmanager
-    async def alone(self, *, lost: Callable[[], None]) -> AsyncIterator[None]:
+    async def held(self, *, shared: bool, lost: Callable[[], None]) -> AsyncIterator[None]:
         """Holds the database for this process; raises AlreadyRunningError if another does.
 
+        `shared`: with others that share the work, on PostgreSQL; a SQLite file has one process.
         `lost` is called if the hold is lost meanwhile, because PostgreSQL went away.
         """
-        hold = _hold_file(self.url) if self.is_sqlite else _hold_postgresql(self.url, lost=lost)
+        if self.is_sqlite:
+            hold = _hold_file(self.url)
+        else:
+            hold = _hold_postgresql(self.url, shared=shared, lost=lost)
         async with hold:
             yield
 
@@ -179,12 +199,16 @@ async def _lock_file(descriptor: int) -> bool:
 
 
 @asynccontextmanager
-async def _hold_postgresql(url: URL, *, lost: Callable[[], None]) -> AsyncIterator[None]:
+async def _hold_postgresql(
+    url: URL, *, shared: bool, lost: Callable[[], None]
+) -> AsyncIterator[None]:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     connection = await asyncpg.connect(plain)
 
+    function = "pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock"
+
     async def try_lock() -> bool:
-        return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _PROCESS_LOCK))
+        return bool(await connection.fetchval(f"SELECT {function}($1)", _PROCESS_LOCK))
 
     def ended(_: object) -> None:
         lost()

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notifier import audit
 from services.notifier.audit import Act
-from services.notifier.database import Database
+from services.notifier.database import ACTS_LOCK, Database
 from services.notifier.schema import (
     State,
     attempt,
@@ -91,7 +91,7 @@ class Endpoints:
     ) -> Endpoint | None:
         """A new endpoint, enabled; None if the name is taken."""
         try:
-            async with self._database.writing() as connection:
+            async with self._database.writing(lock=ACTS_LOCK) as connection:
                 highest = await connection.scalar(select(func.max(endpoint.c.endpoint_id)))
                 added = Endpoint(
                     endpoint_id=(highest or 0) + 1,
@@ -124,7 +124,7 @@ class Endpoints:
 
     async def disable(self, name: str, *, reason: str, actor: str, now_us: int) -> Endpoint | None:
         """Stops sending; None if there is no such endpoint. Repeating changes nothing."""
-        async with self._database.writing() as connection:
+        async with self._database.writing(lock=ACTS_LOCK) as connection:
             found = await _by_name(connection, name)
             if found is None or not found.enabled:
                 return found
@@ -136,21 +136,13 @@ class Endpoints:
 
     async def enable(self, name: str, *, actor: str, now_us: int) -> Endpoint | None:
         """Starts sending again, at once, also what was waiting for its next attempt."""
-        async with self._database.writing() as connection:
+        async with self._database.writing(lock=ACTS_LOCK) as connection:
             found = await _by_name(connection, name)
             if found is None or found.enabled:
                 return found
             values = {"enabled": True, "disabled_reason": "", "failing_since_us": None}
             await connection.execute(_of(found).values(values))
-            await connection.execute(
-                update(delivery)
-                .where(
-                    delivery.c.endpoint_id == found.endpoint_id,
-                    is_waiting(delivery),
-                    delivery.c.next_attempt_us > now_us,
-                )
-                .values(next_attempt_us=now_us)
-            )
+            await connection.execute(_due_at_once(found, now_us=now_us))
             await audit.append(connection, Act(now_us, actor, "endpoint.enable", subject=name))
             return await _by_name(connection, name)
 
@@ -194,8 +186,9 @@ class Endpoints:
             delivery.c.bucket == bucket,
             delivery.c.sequence == sequence,
         )
-        async with self._database.writing() as connection:
-            row = (await connection.execute(statement)).one_or_none()
+        async with self._database.writing(lock=ACTS_LOCK) as connection:
+            locked = statement.with_for_update(of=delivery)
+            row = (await connection.execute(locked)).one_or_none()
             if row is None:
                 return None
             await _put_back(connection, row, now_us=now_us)
@@ -226,6 +219,21 @@ async def _by_name(connection: AsyncConnection, name: str) -> Endpoint | None:
 
 def _of(found: Endpoint) -> Update:
     return update(endpoint).where(endpoint.c.endpoint_id == found.endpoint_id)
+
+
+def _due_at_once(of: Endpoint, *, now_us: int) -> Update:
+    """What waits is locked in the order in which attempts are recorded."""
+    waiting = (
+        select(delivery.c.number)
+        .where(
+            delivery.c.endpoint_id == of.endpoint_id,
+            is_waiting(delivery),
+            delivery.c.next_attempt_us > now_us,
+        )
+        .order_by(delivery.c.number)
+        .with_for_update()
+    )
+    return update(delivery).where(delivery.c.number.in_(waiting)).values(next_attempt_us=now_us)
 
 
 async def _put_back(connection: AsyncConnection, row: Row[Any], *, now_us: int) -> None:

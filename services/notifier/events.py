@@ -94,6 +94,21 @@ class Event:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A journal entry as far as the notifier keeps it."""
+
+    bucket: int
+    sequence: int
+    chain_hash: bytes
+    event: Event | None  # none if the entry changed no member
+
+
+def entry_from_journal(entry: JournalEntry, *, epoch: int) -> Entry:
+    event = event_from_entry(entry, epoch=epoch) if is_event(entry) else None
+    return Entry(entry.bucket, entry.sequence, entry.chain_hash, event)
+
+
 def is_event(entry: JournalEntry) -> bool:
     """Whether the entry changed a member: refusals and abandoned ids are nobody's news."""
     return entry.accepted and bool(entry.member_id)

@@ -6,36 +6,27 @@ intake for good: going on would be a guess about members' points.
 """
 
 import asyncio
+import math
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 import grpc
 
-from bonpunkt.loyalty.v1.feed_pb2 import FollowRequest, FollowResponse, JournalEntry, Position
-from bonpunkt.loyalty.v1.feed_pb2_grpc import FeedServiceStub
+from bonpunkt.loyalty.v1.feed_pb2 import FollowResponse
 from services.notifier.database import FAULTS
-from services.notifier.events import event_from_entry, is_event
+from services.notifier.events import Entry, entry_from_journal
+from services.notifier.feed import Feed, FeedBrokenError, Messages, OtherEpochError, check
 from services.notifier.store import Head, MovedMeanwhileError, Place, Store, Taken
 from services.runtime import logs
-from services.runtime.grpc import Metadata
 
-ENTRIES_MAX = 2_000  # in one transaction, give or take a message
-MESSAGES_AHEAD = 32  # read from the stream while the last transaction is being committed
 PACE_S = 0.03  # between transactions: a commit costs the same for one entry as for many
 RECONNECT_S_MIN, RECONNECT_S_MAX = 0.1, 5.0
 
 log = logs.logger(__name__)
 
 
-class FeedBrokenError(Exception):
-    """The feed says what cannot be: following on would lose or invent events."""
-
-
-class OtherEpochError(Exception):
-    """The ledger was restored: its journal may differ from the one that was followed so far."""
-
-
-def taken_from(entries: Iterable[JournalEntry], *, heads: Mapping[int, Head], epoch: int) -> Taken:
+def taken_from(entries: Iterable[Entry], *, heads: Mapping[int, Head]) -> Taken:
     """What to store for `entries`. FeedBrokenError unless they follow on `heads` without a gap."""
     before: dict[int, Head] = {}
     after: dict[int, Head] = {}
@@ -52,8 +43,8 @@ def taken_from(entries: Iterable[JournalEntry], *, heads: Mapping[int, Head], ep
             )
         before.setdefault(entry.bucket, head)
         after[entry.bucket] = Head(entry.sequence, entry.chain_hash)
-        if is_event(entry):
-            events.append(event_from_entry(entry, epoch=epoch))
+        if entry.event is not None:
+            events.append(entry.event)
     return Taken(heads_before=before, heads=after, events=events)
 
 
@@ -64,29 +55,36 @@ class Intake:
         self,
         *,
         store: Store,
-        channel: grpc.aio.Channel,
-        metadata: Metadata,
+        feed: Feed,
         clock: Callable[[], int],
         announce: Callable[[set[int]], None],
+        observed: Callable[[Sequence[Entry]], None] = lambda _: None,
     ) -> None:
         self._store = store
-        self._stub = FeedServiceStub(channel)
-        self._metadata = metadata
+        self._feed = feed
         self._clock = clock
         self._announce = announce
+        self._observed = observed
+        self.is_away = False  # the feed, when it was tried last
         self._wait_s = RECONNECT_S_MIN
 
     async def run(self) -> None:
         """Returns only if intake must stop for good; the log then says what to do."""
+        await self.insist(self.follow)
+
+    async def insist(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Does `work` again and again, whatever is away; returns if intake must stop for good."""
         while True:
             try:
-                await self._follow()
+                await work()
+                continue
             except (FeedBrokenError, OtherEpochError) as reason:
                 log.error("intake has stopped for good", reason=str(reason), remedy=_REMEDY)
                 return
             except MovedMeanwhileError:
                 log.warning("the cursor was moved by somebody else; reading it again")
             except grpc.aio.AioRpcError as error:
+                self.is_away = True
                 status, details = error.code().name, error.details()
                 log.warning("the feed is away; trying again", status=status, details=details)
             except FAULTS as error:
@@ -94,30 +92,36 @@ class Intake:
             await asyncio.sleep(self._wait_s * random.uniform(0.8, 1.2))  # noqa: S311
             self._wait_s = min(self._wait_s * 2, RECONNECT_S_MAX)
 
-    async def _follow(self) -> None:
-        """Takes in all that comes over one stream."""
+    async def follow(
+        self, *, buckets: Collection[int] | None = None, for_s: float = math.inf
+    ) -> None:
+        """Takes in what comes over one stream, of these buckets or of all, for so long."""
+        end = time.monotonic() + for_s
         place = await self._store.place()
-        call = self._stub.Follow(_request(place), metadata=self._metadata)
-        messages: asyncio.Queue[FollowResponse | BaseException] = asyncio.Queue(MESSAGES_AHEAD)
-        reading = asyncio.create_task(_read(call, messages))
-        try:
-            while True:
-                batch = await _collected(messages)
-                place = await self._take_in(batch, place)
+        async with self._feed.following(place, buckets=buckets) as messages:
+            while (batch := await _collected(messages, until=end)) is not None:
+                self.is_away = False
+                place = await self._take_in_messages(batch, place)
                 self._wait_s = RECONNECT_S_MIN
                 await asyncio.sleep(PACE_S)
-        finally:
-            reading.cancel()
-            call.cancel()
 
-    async def _take_in(self, batch: Sequence[FollowResponse], place: Place) -> Place:
+    async def _take_in_messages(self, batch: Sequence[FollowResponse], place: Place) -> Place:
         for message in batch:
             place = await self._checked(message, place)
-        entries = [entry for message in batch for entry in message.entries]
+        entries = [
+            entry_from_journal(entry, epoch=place.epoch)
+            for message in batch
+            for entry in message.entries
+        ]
+        return await self.take_in(entries, place)
+
+    async def take_in(self, entries: Sequence[Entry], place: Place) -> Place:
+        """Stores what follows on `place` and tells the sender; the place after it."""
         if not entries:
             return place
-        taken = taken_from(entries, heads=place.heads, epoch=place.epoch)
+        taken = taken_from(entries, heads=place.heads)
         self._announce(await self._store.take_in(taken, now_us=self._clock()))
+        self._observed(entries)
         return Place(epoch=place.epoch, heads={**place.heads, **taken.heads})
 
     async def _checked(self, message: FollowResponse, place: Place) -> Place:
@@ -127,64 +131,26 @@ class Intake:
                 raise FeedBrokenError("the first message names no epoch and no buckets")
             log.info("following a ledger", epoch=message.epoch, buckets=message.bucket_count)
             return await self._store.adopt(epoch=message.epoch, bucket_count=message.bucket_count)
-        if message.epoch != place.epoch:
-            raise OtherEpochError(
-                f"the ledger is in epoch {message.epoch}, not {place.epoch} any more"
-            )
-        if message.bucket_count != len(place.heads):
-            raise FeedBrokenError(f"{message.bucket_count} buckets instead of {len(place.heads)}")
+        check(message, place)
         return place
 
 
 _REMEDY = (
     "deliveries already taken in are still sent, nothing new is taken in. If the ledger was "
-    "restored: restore the notifier's database of the same time, or give it an empty one "
-    "(NOTIFIER_DATABASE_URL) and add the endpoints again. If not, this is a bug in the feed: "
+    "restored: stop everything and run bonpunkt restore. If not, this is a bug in the feed: "
     "keep both databases and report it"
 )
 
 
-def _request(place: Place) -> FollowRequest:
-    after = [Position(bucket=b, sequence=head.sequence) for b, head in place.heads.items()]
-    return FollowRequest(epoch=place.epoch, after=after)
-
-
-async def _read(
-    call: grpc.aio.UnaryStreamCall[FollowRequest, FollowResponse],
-    messages: asyncio.Queue[FollowResponse | BaseException],
-) -> None:
-    """Reads ahead. The end of the stream comes last, so that all before it is taken in first."""
+async def _collected(messages: Messages, *, until: float) -> list[FollowResponse] | None:
+    """The next messages; None once the time `until` (monotonic) has come."""
+    if until == math.inf:
+        return await messages.collected()
+    left_s = until - time.monotonic()
+    if left_s <= 0:
+        return None
     try:
-        async for message in call:
-            await messages.put(message)
-        end: BaseException = grpc.aio.AioRpcError(
-            grpc.StatusCode.UNAVAILABLE,
-            grpc.aio.Metadata(),
-            grpc.aio.Metadata(),
-            details="the feed ended the stream",
-        )
-    except grpc.aio.AioRpcError as error:
-        end = error
-        if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
-            end = OtherEpochError(error.details())
-    await messages.put(end)
-
-
-async def _collected(
-    messages: asyncio.Queue[FollowResponse | BaseException],
-) -> list[FollowResponse]:
-    """Waits for a message and takes all that came with it; raises the stream's end if next."""
-    batch: list[FollowResponse] = []
-    entries = 0
-    while entries < ENTRIES_MAX:
-        if batch and messages.empty():
-            break
-        message = await messages.get()
-        if isinstance(message, BaseException):
-            if not batch:
-                raise message
-            messages.put_nowait(message)  # nothing comes after the end, so it stays last
-            break
-        batch.append(message)
-        entries += len(message.entries)
-    return batch
+        async with asyncio.timeout(left_s):
+            return await messages.collected()
+    except TimeoutError:
+        return None

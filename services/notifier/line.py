@@ -7,7 +7,7 @@ at most one delivery is in hand, the earliest pending: receivers see versions in
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -57,6 +57,7 @@ class Line:
         courier: Courier,
         habits: Habits,
         clock: Callable[[], int],
+        buckets: Callable[[], Collection[int] | None],
         disable: Callable[[Endpoint, Answer], None],
         mark_failing: Callable[[Endpoint, int | None], None],
     ) -> None:
@@ -66,12 +67,13 @@ class Line:
         self._courier = courier
         self._habits = habits
         self._clock = clock
+        self._buckets = buckets
         self._disable = disable
         self._mark_failing = mark_failing
         self._failing_since_us = endpoint.failing_since_us
         self._breaker = Breaker()
         self._queue: deque[Due] = deque()
-        self._in_hand: dict[int, str] = {}  # number → member: queued, under way or not recorded yet
+        self._in_hand: dict[int, Due] = {}  # by number: queued, under way or not recorded yet
         self._members: set[str] = set()
         self._recorded: set[int] = set()  # since a load began, which may show them pending still
         self._under_way = asyncio.TaskGroup()  # a bug in one attempt ends the line, loudly
@@ -82,6 +84,10 @@ class Line:
     @property
     def is_stopped(self) -> bool:
         return self._stopping
+
+    @property
+    def buckets_in_hand(self) -> set[int]:
+        return {due.bucket for due in self._in_hand.values()}
 
     def wake(self) -> None:
         self._wake.set()
@@ -107,7 +113,7 @@ class Line:
     def recorded(self, results: Iterable[Result]) -> None:
         """These are durable: later versions of their members may follow."""
         for each in results:
-            self._members.discard(self._in_hand.pop(each.number))
+            self._members.discard(self._in_hand.pop(each.number).member_id)
             self._recorded.add(each.number)
         self._wake.set()
 
@@ -129,32 +135,40 @@ class Line:
 
     async def _fill(self, room: int, *, now_us: int) -> float:
         self._recorded.clear()
+        buckets = self._buckets()
         found = await self._store.due(
             self.endpoint.endpoint_id,
             key=self.endpoint.key,
             now_us=now_us,
             limit=room + len(self._in_hand),  # those in hand are still pending and are found again
+            buckets=buckets,
         )
         if self._stopping or self._breaker.allowance(now_us=self._clock()) is Allowance.NONE:
             return 0  # since the load began; look again at once
         known = self._in_hand.keys() | self._recorded
         for due in found:
             if room > 0 and due.number not in known and due.member_id not in self._members:
-                self._in_hand[due.number] = due.member_id
+                self._in_hand[due.number] = due
                 self._members.add(due.member_id)
                 self._queue.append(due)
                 room -= 1
         if self._in_hand:
             return LOOK_AGAIN_S
-        next_us = await self._store.next_due_us(self.endpoint.endpoint_id, after_us=now_us)
+        next_us = await self._store.next_due_us(
+            self.endpoint.endpoint_id, after_us=now_us, buckets=buckets
+        )
         return LOOK_AGAIN_S if next_us is None else min((next_us - now_us) / _US, LOOK_AGAIN_S)
 
     def _send(self) -> None:
-        """Keeps as many requests under way as are allowed."""
+        """Keeps as many requests under way as are allowed; what became another's is let go."""
+        buckets = self._buckets()
         while self._queue and self._requests < self._habits.concurrency:
+            due = self._queue.popleft()
+            if buckets is not None and due.bucket not in buckets:
+                self._let_go(due)
+                continue
             self._requests += 1
-            attempt = self._attempt(self._queue.popleft())
-            self._under_way.create_task(attempt).add_done_callback(self._sent)
+            self._under_way.create_task(self._attempt(due)).add_done_callback(self._sent)
 
     def _sent(self, _: asyncio.Task[None]) -> None:
         self._requests -= 1
@@ -166,10 +180,9 @@ class Line:
         result = Result(
             number=due.number,
             endpoint_id=self.endpoint.endpoint_id,
-            attempts=due.attempts + 1,
-            tries=due.tries + 1,
             at_us=self._clock(),
             answer=answer,
+            taken_in_us=due.taken_in_us,
             outcome=outcome(
                 answer,
                 tries=due.tries + 1,
@@ -200,6 +213,9 @@ class Line:
 
     def _let_go_of_queue(self) -> None:
         """Back to the database, where they still are: no attempt was made."""
-        for due in self._queue:
-            self._members.discard(self._in_hand.pop(due.number))
-        self._queue.clear()
+        while self._queue:
+            self._let_go(self._queue.popleft())
+
+    def _let_go(self, due: Due) -> None:
+        del self._in_hand[due.number]
+        self._members.discard(due.member_id)

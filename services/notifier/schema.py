@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Sequence,
     SmallInteger,
     String,
     Table,
@@ -25,6 +26,10 @@ from sqlalchemy import (
 )
 
 metadata = MetaData()
+
+# Of deliveries, on PostgreSQL, where several processes take in at once. Numbers of one bucket still
+# ascend in the order of intake: they are drawn after the bucket's cursor was locked.
+numbers = Sequence("delivery_number", metadata=metadata)
 
 
 class State(IntEnum):
@@ -51,6 +56,23 @@ cursor = Table(
     Column("bucket", SmallInteger, primary_key=True, autoincrement=False),
     Column("sequence", BigInteger, nullable=False),
     Column("chain_hash", LargeBinary(32), nullable=False),
+)
+
+# The processes that share the work of this database, each until it counts as gone.
+worker = Table(
+    "worker",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("until_us", BigInteger, nullable=False),  # by the database's clock
+)
+
+# Who does what: a bucket's intake and sending by its number, or the relay (-1). What nobody does
+# has no row. Only processes that share the work look here.
+duty = Table(
+    "duty",
+    metadata,
+    Column("duty", SmallInteger, primary_key=True, autoincrement=False),
+    Column("worker", String(64), nullable=False),
 )
 
 endpoint = Table(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -43,13 +43,20 @@ class Sender:
         timeout_s: float,
         policy: Policy,
         clock: Callable[[], int],
+        buckets: Callable[[], Collection[int] | None] = lambda: None,
+        observed: Callable[[Sequence[Result]], None] = lambda _: None,
     ) -> None:
+        """`buckets`: whose deliveries are this process's to send; None for all. `observed` hears of
+        results once they are durable.
+        """
         self._store = store
         self._endpoints = endpoints
         self._habits = habits
         self._timeout_s = timeout_s
         self._policy = policy
         self._clock = clock
+        self._buckets = buckets
+        self._observed = observed
         self._recorder = Recorder(store, recorded=self._recorded)
         self._running: dict[int, _Running] = {}
         self._acts: set[asyncio.Task[None]] = set()
@@ -61,6 +68,11 @@ class Sender:
         for endpoint_id in endpoint_ids:
             if endpoint_id in self._running:
                 self._running[endpoint_id].line.wake()
+
+    def buckets_in_hand(self) -> set[int]:
+        """Of which something is under way: nobody else should begin with them yet."""
+        lines = [each.line for each in self._running.values()]
+        return set[int]().union(*(line.buckets_in_hand for line in lines))
 
     def endpoints_changed(self) -> None:
         """Endpoints were added, enabled or disabled, or deliveries put back in line."""
@@ -125,6 +137,7 @@ class Sender:
             courier=courier,
             habits=self._habits,
             clock=self._clock,
+            buckets=self._buckets,
             disable=self._disable,
             mark_failing=self._mark_failing,
         )
@@ -148,6 +161,7 @@ class Sender:
         await asyncio.gather(*(each.courier.close() for each in ending))
 
     def _recorded(self, results: Sequence[Result]) -> None:
+        self._observed(results)
         by_endpoint: defaultdict[int, list[Result]] = defaultdict(list)
         for each in results:
             by_endpoint[each.endpoint_id].append(each)

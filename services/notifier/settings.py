@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 from environs import Env
-from marshmallow import validate
+from marshmallow import ValidationError, validate
+from redis.asyncio.connection import parse_url
 
 from services.notifier.delivery import SCHEDULE_S
+from services.runtime.databases import with_password
 from services.runtime.settings import default_var, service_token
+from services.runtime.tls import OFF, KeyPair, read_ca, read_key_pair
 
 DAY_S = 86_400
 
@@ -24,14 +27,37 @@ class Settings:
     disable_after_s: int  # an endpoint that has only failed for so long is disabled; 0 for never
     allow_private_addresses: bool
     allow_loopback: bool
+    metrics_listen: str = OFF
+    key_pair: KeyPair | None = None  # None: plain text, on loopback only
+    ca: bytes | None = None  # certificates that loyalty's is checked by, PEM
+    redis_url: str = ""  # empty: one notifier, which follows the feed
+    redis_prefix: str = "bonpunkt"
+    redis_keep: int = 1_000  # entries of a bucket that stay in Redis after they were taken in
 
 
 def read(env: Env) -> Settings:
     file = default_var("notifier.sqlite").absolute()
+    listen = env.str("NOTIFIER_LISTEN", "127.0.0.1:7703")
+    metrics_listen = env.str("NOTIFIER_METRICS_LISTEN", "127.0.0.1:7713")
+    loyalty = env.str("NOTIFIER_LOYALTY", "127.0.0.1:7702")
     return Settings(
-        listen=env.str("NOTIFIER_LISTEN", "127.0.0.1:7703"),
-        loyalty=env.str("NOTIFIER_LOYALTY", "127.0.0.1:7702"),
-        database_url=env.str("NOTIFIER_DATABASE_URL", f"sqlite:///{file}"),
+        listen=listen,
+        metrics_listen=metrics_listen,
+        key_pair=read_key_pair(
+            env,
+            "NOTIFIER_TLS",
+            certificate=env.path("NOTIFIER_TLS_CERTIFICATE_FILE", None),
+            key=env.path("NOTIFIER_TLS_KEY_FILE", None),
+            ports={"NOTIFIER_LISTEN": listen, "NOTIFIER_METRICS_LISTEN": metrics_listen},
+        ),
+        loyalty=loyalty,
+        ca=read_ca(env, {"NOTIFIER_LOYALTY": loyalty}),
+        database_url=with_password(
+            env,
+            env.str("NOTIFIER_DATABASE_URL", f"sqlite:///{file}"),
+            setting="NOTIFIER_DATABASE_PASSWORD_FILE",
+            file=env.path("NOTIFIER_DATABASE_PASSWORD_FILE", None),
+        ),
         migrate_at_start=env.bool("NOTIFIER_MIGRATE_AT_START", True),
         concurrency=env.int("NOTIFIER_CONCURRENCY", 32, validate=validate.Range(1, 256)),
         timeout_s=env.int("NOTIFIER_TIMEOUT_S", 15, validate=validate.Range(1, 60)),
@@ -41,8 +67,24 @@ def read(env: Env) -> Settings:
         ),
         allow_private_addresses=env.bool("NOTIFIER_ALLOW_PRIVATE_ADDRESSES", False),
         allow_loopback=env.bool("NOTIFIER_ALLOW_LOOPBACK", False),
-        service_token=service_token(env),  # last: it raises, and the others are told too
+        redis_url=env.str("REDIS_URL", "", validate=_redis_url),
+        redis_prefix=env.str(
+            "NOTIFIER_REDIS_PREFIX", "bonpunkt", validate=validate.Regexp(r"[a-z0-9._-]{1,64}\Z")
+        ),
+        redis_keep=env.int("NOTIFIER_REDIS_KEEP", 1_000, validate=validate.Range(0, 1_000_000)),
+        service_token=service_token(env),
     )
+
+
+def _redis_url(url: str) -> None:
+    """Says what is wrong without saying the password that is in it."""
+    if not url:
+        return
+    try:
+        parse_url(url)
+    except (ValueError, TypeError):
+        words = "is no address of a Redis server; write redis://host:6379/0, or rediss:// for TLS"
+        raise ValidationError(words) from None
 
 
 def _schedule(env: Env) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """What intake and sender keep: the place in the feed, and every delivery until it is done."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ from services.notifier.schema import (
     is_in_line,
     is_waiting,
     ledger,
+    numbers,
 )
 
 _US = 1_000_000
@@ -69,24 +70,32 @@ class Due:
     """A delivery whose turn it is."""
 
     number: int
+    bucket: int
     member_id: str
-    attempts: int
-    tries: int
+    tries: int  # so far, since it was put in line
+    taken_in_us: int
     delivery_id: str
     body: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one attempt. `attempts` and `tries` count it."""
+    """What became of one attempt."""
 
     number: int
     endpoint_id: int
-    attempts: int
-    tries: int
     at_us: int
     answer: Answer
     outcome: Outcome
+    taken_in_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Attempts that were made of a delivery: in all, and since it was put in line."""
+
+    attempts: int
+    tries: int
 
 
 class MovedMeanwhileError(Exception):
@@ -125,12 +134,18 @@ class Store:
         where this batch began.
         """
         async with self._database.writing() as connection:
-            found = await connection.execute(select(cursor.c.bucket, cursor.c.sequence))
-            sequences = {row.bucket: row.sequence for row in found}
-            if any(sequences[b] != head.sequence for b, head in taken.heads_before.items()):
+            locked = await connection.execute(
+                self._cursors_locked(), {"among": self._among(taken.heads_before)}
+            )
+            sequences = {row.bucket: row.sequence for row in locked}
+            if sequences != {b: head.sequence for b, head in taken.heads_before.items()}:
                 raise MovedMeanwhileError
             rows = await _delivery_rows(connection, taken.events, now_us=now_us)
             if rows:
+                for number, row in zip(
+                    await self._numbers(connection, len(rows)), rows, strict=True
+                ):
+                    row["number"] = number
                 wanted = {(row["bucket"], row["sequence"]) for row in rows}
                 await connection.execute(insert(event), _event_rows(taken.events, wanted))
                 await connection.execute(insert(delivery), rows)
@@ -141,16 +156,44 @@ class Store:
             await count(connection, {e: {State.PENDING: n} for e, n in new.items()})
         return set(new)
 
-    async def due(self, endpoint_id: int, *, key: str, now_us: int, limit: int) -> list[Due]:
-        """What to attempt now, the longest due first; of each member only the earliest pending."""
+    def _cursors_locked(self) -> Select[Any]:
+        """The cursors of the buckets `among`, ascending, kept from other processes."""
+        mine = _is_among(cursor.c.bucket, is_sqlite=self._database.is_sqlite)
+        columns = select(cursor.c.bucket, cursor.c.sequence)
+        return columns.where(mine).order_by(cursor.c.bucket).with_for_update()
+
+    async def _numbers(self, connection: AsyncConnection, count: int) -> list[int]:
+        """So many new delivery numbers, ascending; drawn under the lock of the cursors."""
+        if self._database.is_sqlite:
+            last = await connection.scalar(select(func.max(delivery.c.number))) or 0
+            return list(range(last + 1, last + 1 + count))
+        series = func.generate_series(1, count).table_valued("one")
+        drawn = await connection.scalars(select(numbers.next_value()).select_from(series))
+        return sorted(drawn)
+
+    async def due(
+        self,
+        endpoint_id: int,
+        *,
+        key: str,
+        now_us: int,
+        limit: int,
+        buckets: Collection[int] | None = None,
+    ) -> list[Due]:
+        """What to attempt now, the longest due first; of each member only the earliest pending.
+
+        Only of these buckets, where several processes share the sending.
+        """
+        statement = self._of_buckets(_due(endpoint_id, now_us=now_us, limit=limit), buckets)
         async with self._database.reading() as connection:
-            rows = await connection.execute(_due(endpoint_id, now_us=now_us, limit=limit))
+            rows = await connection.execute(statement, self._parameters(buckets))
             return [
                 Due(
                     number=row.number,
+                    bucket=row.bucket,
                     member_id=row.member_id,
-                    attempts=row.attempts,
                     tries=row.tries,
+                    taken_in_us=row.created_at_us,
                     delivery_id=delivery_id(
                         key=key, epoch=row.epoch, bucket=row.bucket, sequence=row.sequence
                     ),
@@ -159,28 +202,58 @@ class Store:
                 for row in rows
             ]
 
-    async def next_due_us(self, endpoint_id: int, *, after_us: int) -> int | None:
-        """When the next waiting delivery becomes due; None if none waits."""
+    async def next_due_us(
+        self, endpoint_id: int, *, after_us: int, buckets: Collection[int] | None = None
+    ) -> int | None:
+        """When the next waiting delivery (of these buckets) becomes due; None if none waits."""
         statement = select(func.min(delivery.c.next_attempt_us)).where(
             delivery.c.endpoint_id == endpoint_id,
             is_waiting(delivery),
             delivery.c.next_attempt_us > after_us,
         )
+        statement = self._of_buckets(statement, buckets)
         async with self._database.reading() as connection:
-            found: int | None = await connection.scalar(statement)
+            found: int | None = await connection.scalar(statement, self._parameters(buckets))
         return found
 
+    def _of_buckets(self, statement: Select[Any], buckets: Collection[int] | None) -> Select[Any]:
+        if buckets is None:
+            return statement
+        return statement.where(_is_among(delivery.c.bucket, is_sqlite=self._database.is_sqlite))
+
+    def _parameters(self, buckets: Collection[int] | None) -> dict[str, object]:
+        return {} if buckets is None else {"among": self._among(buckets)}
+
     async def record(self, results: Sequence[Result]) -> None:
-        """Stores what became of many attempts, in one transaction."""
-        delivered = [each for each in results if isinstance(each.outcome, Delivered)]
-        failed = [each for each in results if not isinstance(each.outcome, Delivered)]
+        """Stores what became of many attempts, in one transaction.
+
+        What another process has finished meanwhile is left as it is: two send the same delivery
+        when one of them is held for dead but is not.
+        """
         async with self._database.writing() as connection:
+            counted = await self._pending_counted(connection, results)
+            results = [each for each in results if each.number in counted]
+            delivered = [each for each in results if isinstance(each.outcome, Delivered)]
+            failed = [each for each in results if not isinstance(each.outcome, Delivered)]
             if delivered:
                 await self._record_delivered(connection, delivered)
             if failed:
-                await connection.execute(_FAILED, [_failed_row(each) for each in failed])
-                await connection.execute(insert(attempt), [_attempt_row(each) for each in failed])
+                await connection.execute(_FAILED, [_failed_row(each, counted) for each in failed])
+                rows = [_attempt_row(each, counted) for each in failed]
+                await connection.execute(insert(attempt), rows)
             await count(connection, _changes(results))
+
+    async def _pending_counted(
+        self, connection: AsyncConnection, results: Sequence[Result]
+    ) -> dict[int, _Counts]:
+        """Those that are pending still, with this attempt counted; locked, by number."""
+        columns = select(delivery.c.number, delivery.c.attempts, delivery.c.tries)
+        among = _is_among(delivery.c.number, is_sqlite=self._database.is_sqlite)
+        pending = delivery.c.state == State.PENDING.value
+        statement = columns.where(among, pending).order_by(delivery.c.number).with_for_update()
+        values = self._among([each.number for each in results])
+        found = await connection.execute(statement, {"among": values})
+        return {row.number: _Counts(row.attempts + 1, row.tries + 1) for row in found}
 
     async def _record_delivered(
         self, connection: AsyncConnection, delivered: Sequence[Result]
@@ -199,11 +272,12 @@ class Store:
                 "last_status": status,
                 "last_error": "",
             }
-            numbers = [each.number for each in group]
-            among: object = numbers
-            if self._database.is_sqlite:
-                among = f"[{','.join(map(str, numbers))}]"
+            among = self._among([each.number for each in group])
             await connection.execute(statement.values(values), {"among": among})
+
+    def _among(self, values: Iterable[int]) -> object:
+        """The parameter of `_is_among`."""
+        return f"[{','.join(map(str, values))}]" if self._database.is_sqlite else list(values)
 
 
 def _is_among(column: ColumnElement[int], *, is_sqlite: bool) -> ColumnElement[bool]:
@@ -229,8 +303,8 @@ def _due(endpoint_id: int, *, now_us: int, limit: int) -> Select[Any]:
         select(
             delivery.c.number,
             delivery.c.member_id,
-            delivery.c.attempts,
             delivery.c.tries,
+            delivery.c.created_at_us,
             delivery.c.epoch,
             delivery.c.bucket,
             delivery.c.sequence,
@@ -256,8 +330,9 @@ def _due(endpoint_id: int, *, now_us: int, limit: int) -> Select[Any]:
 async def _delivery_rows(
     connection: AsyncConnection, events: Sequence[Event], *, now_us: int
 ) -> list[dict[str, object]]:
-    """One row an event and endpoint that asked for its type. Endpoints are read here, so that one
-    added before this transaction misses nothing; disabled ones get their rows for later.
+    """One row an event and endpoint that asked for its type, still without numbers. Endpoints are
+    read here, so that one added before this transaction misses nothing; disabled ones get their
+    rows for later.
     """
     if not events:
         return []
@@ -265,20 +340,16 @@ async def _delivery_rows(
         select(endpoint.c.endpoint_id, endpoint.c.event_types).order_by(endpoint.c.endpoint_id)
     )
     asked = [(row.endpoint_id, frozenset(row.event_types.split())) for row in found]
-    number = await connection.scalar(select(func.max(delivery.c.number))) or 0
-    rows: list[dict[str, object]] = []
-    for each in events:
-        for endpoint_id, types in asked:
-            if types and each.event_type not in types:
-                continue
-            number += 1
-            rows.append(_delivery_row(each, number=number, endpoint_id=endpoint_id, now_us=now_us))
-    return rows
+    return [
+        _delivery_row(each, endpoint_id=endpoint_id, now_us=now_us)
+        for each in events
+        for endpoint_id, types in asked
+        if not types or each.event_type in types
+    ]
 
 
-def _delivery_row(of: Event, *, number: int, endpoint_id: int, now_us: int) -> dict[str, object]:
+def _delivery_row(of: Event, *, endpoint_id: int, now_us: int) -> dict[str, object]:
     return {
-        "number": number,
         "endpoint_id": endpoint_id,
         "epoch": of.epoch,
         "bucket": of.bucket,
@@ -334,14 +405,14 @@ _FAILED = (
 )
 
 
-def _failed_row(result: Result) -> dict[str, object]:
+def _failed_row(result: Result, counted: Mapping[int, _Counts]) -> dict[str, object]:
     wait_s = result.outcome.wait_s if isinstance(result.outcome, Retry) else 0
     state = State.DEAD if isinstance(result.outcome, Dead) else State.PENDING
     return {
         "at_number": result.number,
         "to_state": state.value,
-        "to_attempts": result.attempts,
-        "to_tries": result.tries,
+        "to_attempts": counted[result.number].attempts,
+        "to_tries": counted[result.number].tries,
         "to_next_attempt_us": result.at_us + round(wait_s * _US),
         "to_last_attempt_us": result.at_us,
         "to_last_status": result.answer.status,
@@ -349,10 +420,10 @@ def _failed_row(result: Result) -> dict[str, object]:
     }
 
 
-def _attempt_row(result: Result) -> dict[str, object]:
+def _attempt_row(result: Result, counted: Mapping[int, _Counts]) -> dict[str, object]:
     return {
         "number": result.number,
-        "attempt": result.attempts,
+        "attempt": counted[result.number].attempts,
         "at_us": result.at_us,
         "status": result.answer.status,
         "error": result.answer.error,

@@ -4,22 +4,25 @@ import asyncio
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import func, select
 
+from bonpunkt.loyalty.v1.feed_pb2 import JournalEntry
 from services.notifier import schema
 from services.notifier.addresses import Policy
 from services.notifier.database import Database
 from services.notifier.endpoints import Endpoint, Endpoints
+from services.notifier.events import entry_from_journal
+from services.notifier.feed import Feed
 from services.notifier.intake import Intake, taken_from
 from services.notifier.line import Habits
 from services.notifier.schema import State
 from services.notifier.sender import Sender
-from services.notifier.store import Store
+from services.notifier.store import Place, Store, Taken
 from services.runtime.grpc import bearer, channel
 from tests.notifier.feed import BUCKETS, TOKEN, Loyalty, entry
 from tests.notifier.receivers import SECRET
@@ -27,6 +30,12 @@ from tests.notifier.receivers import SECRET
 LOOPBACK = Policy(allow_loopback=True)
 AT_ONCE = (0,) * 8  # a schedule that never waits
 HOUR_US = 3_600_000_000
+
+
+def taken(entries: Iterable[JournalEntry], place: Place) -> Taken:
+    """What intake stores for these entries, which follow on `place`."""
+    kept = [entry_from_journal(each, epoch=place.epoch) for each in entries]
+    return taken_from(kept, heads=place.heads)
 
 
 class Clock:
@@ -66,8 +75,7 @@ class Rig:
                     member_version=self.versions[member],
                 )
             )
-        taken = taken_from(entries, heads=place.heads, epoch=place.epoch)
-        await self.store.take_in(taken, now_us=self.clock())
+        await self.store.take_in(taken(entries, place), now_us=self.clock())
 
     async def add(self, name: str, url: str, *event_types: str) -> Endpoint:
         added = await self.endpoints.add(
@@ -101,14 +109,9 @@ class Rig:
     ) -> AsyncIterator[asyncio.Task[None]]:
         """A running intake; its task ends only if it stopped for good."""
         async with channel(f"127.0.0.1:{loyalty.port}") as to_loyalty:
-            intake = Intake(
-                store=self.store,
-                channel=to_loyalty,
-                metadata=bearer(TOKEN),
-                clock=self.clock,
-                announce=announce,
-            )
-            async with _running(intake.run()) as task:
+            feed = Feed(channel=to_loyalty, metadata=bearer(TOKEN))
+            intake = Intake(store=self.store, feed=feed, clock=self.clock, announce=announce)
+            async with running(intake.run()) as task:
                 yield task
 
     @asynccontextmanager
@@ -119,6 +122,7 @@ class Rig:
         concurrency: int = 8,
         timeout_s: float = 5,
         disable_after_s: int = 0,
+        buckets: Callable[[], Collection[int] | None] = lambda: None,
     ) -> AsyncIterator[Sender]:
         sender = Sender(
             store=self.store,
@@ -129,13 +133,14 @@ class Rig:
             timeout_s=timeout_s,
             policy=LOOPBACK,
             clock=self.clock,
+            buckets=buckets,
         )
-        async with _running(sender.run()):
+        async with running(sender.run()):
             yield sender
 
 
 @asynccontextmanager
-async def _running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
     task = asyncio.create_task(work)
     try:
         yield task

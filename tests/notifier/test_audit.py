@@ -6,9 +6,8 @@ import pytest
 
 from services.notifier import audit
 from services.notifier.audit import Act, Sealed, first_broken, seal
-from services.notifier.intake import taken_from
 from tests.notifier.feed import BUCKETS, entry
-from tests.notifier.rig import Rig
+from tests.notifier.rig import Rig, taken
 
 NOW_US = 1_777_897_800_000_000
 
@@ -31,8 +30,7 @@ def chain(length: int) -> list[Sealed]:
 async def test_acts_on_endpoints_and_deliveries_are_kept_with_their_actor(notifier: Rig) -> None:
     email = await notifier.add("email", "https://email.example/")
     place = await notifier.store.adopt(epoch=1, bucket_count=BUCKETS)
-    taken = taken_from([entry()], heads=place.heads, epoch=1)
-    await notifier.store.take_in(taken, now_us=NOW_US)
+    await notifier.store.take_in(taken([entry()], place), now_us=NOW_US)
     ends = notifier.endpoints
 
     await ends.disable("email", reason="by staff", actor="staff:anna", now_us=NOW_US)

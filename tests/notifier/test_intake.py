@@ -8,14 +8,14 @@ import pytest
 from sqlalchemy import event, select
 
 from services.notifier import schema
-from services.notifier.intake import FeedBrokenError, taken_from
+from services.notifier.feed import FeedBrokenError
 from services.notifier.schema import State
-from services.notifier.store import Head
+from services.notifier.store import Head, Place
 from tests.notifier.feed import BUCKETS, Loyalty, entry
-from tests.notifier.rig import Rig
+from tests.notifier.rig import Rig, taken
 from tests.servers.waiting import eventually
 
-HEADS = {bucket: Head(10, bytes(32)) for bucket in range(BUCKETS)}
+PLACE = Place(epoch=7, heads={bucket: Head(10, bytes(32)) for bucket in range(BUCKETS)})
 
 
 def taken_in(notifier: Rig, sequences: dict[int, int]) -> Callable[[], Awaitable[bool]]:
@@ -38,12 +38,12 @@ async def member_versions(notifier: Rig) -> list[tuple[int, int]]:
 def test_entries_that_follow_on_move_the_heads_of_their_buckets() -> None:
     entries = [entry(sequence=11), entry(bucket=1, sequence=11), entry(sequence=12)]
 
-    taken = taken_from(entries, heads=HEADS, epoch=7)
+    found = taken(entries, PLACE)
 
-    assert taken.heads_before == {0: HEADS[0], 1: HEADS[1]}
-    assert {bucket: head.sequence for bucket, head in taken.heads.items()} == {0: 12, 1: 11}
-    assert taken.heads[0].chain_hash == entries[2].chain_hash
-    assert [(each.epoch, each.bucket, each.sequence) for each in taken.events] == [
+    assert found.heads_before == {0: PLACE.heads[0], 1: PLACE.heads[1]}
+    assert {bucket: head.sequence for bucket, head in found.heads.items()} == {0: 12, 1: 11}
+    assert found.heads[0].chain_hash == entries[2].chain_hash
+    assert [(each.epoch, each.bucket, each.sequence) for each in found.events] == [
         (7, 0, 11),
         (7, 1, 11),
         (7, 0, 12),
@@ -53,25 +53,25 @@ def test_entries_that_follow_on_move_the_heads_of_their_buckets() -> None:
 def test_refusals_and_abandoned_ids_move_the_cursor_only() -> None:
     entries = [entry(sequence=11, accepted=False), entry(sequence=12, member_id="")]
 
-    taken = taken_from(entries, heads=HEADS, epoch=1)
+    found = taken(entries, PLACE)
 
-    assert (taken.heads[0].sequence, taken.events) == (12, [])
+    assert (found.heads[0].sequence, found.events) == (12, [])
 
 
 @pytest.mark.parametrize("sequence", [0, 9, 10, 12, 1_000])
 def test_a_gap_and_a_repetition_are_refused(sequence: int) -> None:
     with pytest.raises(FeedBrokenError, match=f"bucket 0 goes on with {sequence} after 10"):
-        taken_from([entry(sequence=sequence)], heads=HEADS, epoch=1)
+        taken([entry(sequence=sequence)], PLACE)
 
 
 def test_a_gap_within_a_message_is_refused() -> None:
     with pytest.raises(FeedBrokenError, match="goes on with 13 after 11"):
-        taken_from([entry(sequence=11), entry(sequence=13)], heads=HEADS, epoch=1)
+        taken([entry(sequence=11), entry(sequence=13)], PLACE)
 
 
 def test_a_bucket_that_the_ledger_does_not_have_is_refused() -> None:
     with pytest.raises(FeedBrokenError, match="bucket 4 is none of the ledger's 4 buckets"):
-        taken_from([entry(bucket=BUCKETS)], heads=HEADS, epoch=1)
+        taken([entry(bucket=BUCKETS)], PLACE)
 
 
 async def test_a_ledger_is_followed_from_its_first_entry_on(

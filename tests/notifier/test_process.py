@@ -210,6 +210,9 @@ async def test_it_starts_while_loyalty_is_away_and_follows_it_later(
         ("NOTIFIER_RETRY_SCHEDULE_S", "2592000"),
         ("NOTIFIER_DISABLE_AFTER_S", "-1"),
         ("NOTIFIER_ALLOW_LOOPBACK", "perhaps"),
+        ("REDIS_URL", "http://user:secret@localhost/"),
+        ("NOTIFIER_REDIS_PREFIX", "a b"),
+        ("NOTIFIER_REDIS_KEEP", "-1"),
         ("BONPUNKT_SERVICE_TOKEN_FILE", "/nowhere"),
     ],
 )
@@ -225,3 +228,4 @@ def test_a_wrong_setting_is_named_and_ends_the_start_with_status_2(
 
     assert done.returncode == 2
     assert f"setting {name}: " in done.stderr.decode()
+    assert "secret" not in done.stderr.decode().replace("secret that", "")

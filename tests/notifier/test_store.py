@@ -5,24 +5,26 @@ import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import event, func, select
+from sqlalchemy import Connection, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from services.notifier import schema
+from services.notifier import migrations, schema
 from services.notifier.database import AlreadyRunningError, Database, NotMigratedError
 from services.notifier.delivery import Answer, Dead, Delivered, Outcome, Retry
 from services.notifier.endpoints import Endpoint
 from services.notifier.events import event_from_entry
-from services.notifier.intake import taken_from
 from services.notifier.schema import State
 from services.notifier.store import Due, Head, MovedMeanwhileError, Place, Result, Taken
 from tests.notifier.feed import BUCKETS, entry
-from tests.notifier.rig import HOUR_US, Rig
+from tests.notifier.rig import HOUR_US, Rig, rig, taken
 
 NOW_US = 1_777_897_800_000_000
 ANNA, BERT = (str(uuid.UUID(int=each)) for each in (1, 2))
@@ -37,9 +39,9 @@ async def take_in(
         entry(sequence=sequence, member_id=member, member_version=sequence)
         for sequence, member in enumerate(members, begin)
     ]
-    taken = taken_from(entries, heads=place.heads, epoch=place.epoch)
-    await notifier.store.take_in(taken, now_us=now_us)
-    return Place(place.epoch, {**place.heads, **taken.heads})
+    found = taken(entries, place)
+    await notifier.store.take_in(found, now_us=now_us)
+    return Place(place.epoch, {**place.heads, **found.heads})
 
 
 @pytest.fixture
@@ -61,8 +63,6 @@ def result(of: Due, endpoint: Endpoint, outcome: Outcome) -> Result:
     return Result(
         number=of.number,
         endpoint_id=endpoint.endpoint_id,
-        attempts=of.attempts + 1,
-        tries=of.tries + 1,
         at_us=NOW_US,
         answer=Answer(204) if is_delivered else Answer(500, "answered 500"),
         outcome=outcome,
@@ -95,6 +95,36 @@ async def test_processes_that_start_at_once_migrate_one_after_the_other(database
         await each.close()
 
 
+async def test_numbers_of_deliveries_go_on_after_those_of_the_first_version(
+    postgres_url: str,
+) -> None:
+    database = Database(postgres_url)
+    async with database.writing() as connection:
+        await connection.run_sync(_upgrade_to_the_first_version)
+        values = {column.name: 0 for column in schema.delivery.c} | {
+            "number": 41,
+            "member_id": ANNA,
+            "last_attempt_us": None,
+            "last_error": "",
+        }
+        await connection.execute(insert(schema.delivery), values)
+    await database.migrate()
+    await database.close()
+
+    async with rig(postgres_url) as notifier:
+        email = await notifier.add("email", "https://email.example/")
+        await notifier.change(1, 2)
+        found = await due(notifier, email, now_us=notifier.clock())
+    assert sorted(each.number for each in found) == [42, 43]
+
+
+def _upgrade_to_the_first_version(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "0001")
+
+
 async def test_tables_of_another_version_are_refused_if_migration_is_off(database_url: str) -> None:
     database = Database(database_url)
 
@@ -109,13 +139,42 @@ async def test_a_second_process_is_kept_out_until_the_first_has_gone(
 ) -> None:
     monkeypatch.setattr("services.notifier.database.TAKE_OVER_S", 0.2)
     second = Database(database_url)
-    async with notifier.database.alone(lost=lambda: None):
+    async with notifier.database.held(shared=False, lost=lambda: None):
         with pytest.raises(AlreadyRunningError):
-            async with second.alone(lost=lambda: None):
+            async with second.held(shared=False, lost=lambda: None):
                 pass
 
-    async with second.alone(lost=lambda: None):
+    async with second.held(shared=False, lost=lambda: None):
         pass
+    await second.close()
+
+
+async def test_processes_that_share_the_work_keep_out_those_that_do_not(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notifier.database.TAKE_OVER_S", 0.2)
+    databases = [Database(postgres_url) for _ in range(3)]
+    async with (
+        databases[0].held(shared=True, lost=lambda: None),
+        databases[1].held(shared=True, lost=lambda: None),
+    ):
+        with pytest.raises(AlreadyRunningError):
+            async with databases[2].held(shared=False, lost=lambda: None):
+                pass
+    for each in databases:
+        await each.close()
+
+
+async def test_a_file_has_one_process_even_if_it_would_share_the_work(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notifier.database.TAKE_OVER_S", 0.2)
+    first, second = Database(sqlite_url), Database(sqlite_url)
+    async with first.held(shared=True, lost=lambda: None):
+        with pytest.raises(AlreadyRunningError):
+            async with second.held(shared=True, lost=lambda: None):
+                pass
+    await first.close()
     await second.close()
 
 
@@ -137,8 +196,8 @@ async def test_nothing_is_stored_if_the_end_of_the_transaction_fails(
     notifier: Rig, place: Place, email: Endpoint
 ) -> None:
     """As when the process is killed before the commit: the cursor stays with the deliveries."""
-    taken = taken_from([entry(), entry(sequence=2)], heads=place.heads, epoch=1)
-    doubled = Taken(taken.heads_before, taken.heads, [*taken.events, taken.events[-1]])
+    found = taken([entry(), entry(sequence=2)], place)
+    doubled = Taken(found.heads_before, found.heads, [*found.events, found.events[-1]])
 
     with pytest.raises(IntegrityError):
         await notifier.store.take_in(doubled, now_us=NOW_US)
@@ -151,11 +210,11 @@ async def test_the_same_entries_are_not_taken_in_twice(
     notifier: Rig, place: Place, email: Endpoint
 ) -> None:
     """Also by another process that read the same place: the second sees that the cursor moved."""
-    taken = taken_from([entry()], heads=place.heads, epoch=1)
-    await notifier.store.take_in(taken, now_us=NOW_US)
+    found = taken([entry()], place)
+    await notifier.store.take_in(found, now_us=NOW_US)
 
     with pytest.raises(MovedMeanwhileError):
-        await notifier.store.take_in(taken, now_us=NOW_US)
+        await notifier.store.take_in(found, now_us=NOW_US)
 
     assert await notifier.count(State.PENDING) == 1
 
@@ -180,9 +239,7 @@ async def test_endpoints_get_what_they_asked_for_also_while_disabled(
     await notifier.endpoints.disable("email", reason="by staff", actor="demo", now_us=NOW_US)
     entries = [entry(), entry(sequence=2, kind="block"), entry(sequence=3, accepted=False)]
 
-    woken = await notifier.store.take_in(
-        taken_from(entries, heads=place.heads, epoch=1), now_us=NOW_US
-    )
+    woken = await notifier.store.take_in(taken(entries, place), now_us=NOW_US)
 
     counts = [await notifier.count(State.PENDING, each) for each in (everything, blocks, off)]
     assert counts == [2, 1, 2]
@@ -223,7 +280,7 @@ async def test_a_waiting_version_holds_back_the_later_ones(
     after = await due(notifier, email, now_us=NOW_US + 300_000_000)
 
     assert before == []
-    assert [(each.number, each.attempts, each.tries) for each in after] == [(first.number, 1, 1)]
+    assert [(each.number, each.tries) for each in after] == [(first.number, 1)]
     next_us = await notifier.store.next_due_us(email.endpoint_id, after_us=NOW_US)
     assert next_us == NOW_US + 300_000_000
 
@@ -282,6 +339,83 @@ async def test_many_results_of_all_sorts_are_recorded_at_once(
     assert failed == 400
 
 
+async def test_what_two_processes_sent_is_recorded_once(
+    notifier: Rig, place: Place, email: Endpoint, database_url: str
+) -> None:
+    """Held for dead, a process may still be sending what another one has taken over."""
+    await take_in(notifier, place, [ANNA, BERT])
+    delivered, dead = await due(notifier, email)
+    async with rig(database_url) as other:
+        await notifier.store.record(
+            [result(delivered, email, Delivered()), result(dead, email, Dead())]
+        )
+        await other.store.record(
+            [result(dead, email, Delivered()), result(delivered, email, Retry(wait_s=5))]
+        )
+
+    counts = [await notifier.count(state, email) for state in State]
+    assert counts == [0, 1, 1]
+
+
+async def test_two_processes_that_fail_at_the_same_delivery_have_made_two_attempts(
+    notifier: Rig, place: Place, email: Endpoint, database_url: str
+) -> None:
+    await take_in(notifier, place, [ANNA])
+    (first,) = await due(notifier, email)
+    async with rig(database_url) as other:
+        for each in (notifier, other):
+            await each.store.record([result(first, email, Retry(wait_s=0))])
+
+    (again,) = await due(notifier, email)
+    assert again.tries == 2
+    async with notifier.database.reading() as connection:
+        attempts = await connection.scalars(select(schema.attempt.c.attempt).order_by("attempt"))
+        assert attempts.all() == [1, 2]
+
+
+async def test_several_processes_take_in_several_buckets_at_once(
+    notifier: Rig, place: Place, email: Endpoint, database_url: str
+) -> None:
+    """Every delivery has a number of its own; those of a member ascend with the versions."""
+    rounds = 5
+
+    async def take_in_all(of: Rig, bucket: int) -> None:
+        member = str(uuid.UUID(int=bucket))
+        for sequence in range(1, rounds + 1):
+            each = entry(
+                bucket=bucket, sequence=sequence, member_id=member, member_version=sequence
+            )
+            await of.store.take_in(taken([each], await of.store.place()), now_us=NOW_US)
+
+    async with rig(database_url) as other:
+        halves = [(each % 2, each) for each in range(BUCKETS)]
+        await asyncio.gather(*(take_in_all([notifier, other][half], b) for half, b in halves))
+
+    async with notifier.database.reading() as connection:
+        numbered = select(schema.delivery.c.bucket, schema.delivery.c.sequence)
+        rows = (await connection.execute(numbered.order_by(schema.delivery.c.number))).all()
+    assert len(rows) == BUCKETS * rounds
+    for bucket in range(BUCKETS):
+        assert [row.sequence for row in rows if row.bucket == bucket] == [1, 2, 3, 4, 5]
+
+
+async def test_only_deliveries_of_the_buckets_asked_for_are_due(
+    notifier: Rig, email: Endpoint
+) -> None:
+    await notifier.change(*range(BUCKETS))
+
+    async def due_in(*buckets: int) -> list[int]:
+        found = await notifier.store.due(
+            email.endpoint_id, key=email.key, now_us=notifier.clock(), limit=9, buckets=buckets
+        )
+        return sorted(each.bucket for each in found)
+
+    assert await due_in(1, 3) == [1, 3]
+    assert await due_in() == []
+    next_us = notifier.store.next_due_us(email.endpoint_id, after_us=0, buckets=[])
+    assert await next_us is None
+
+
 async def test_a_delivery_put_back_in_line_begins_its_schedule_anew_and_keeps_its_past(
     notifier: Rig, place: Place, email: Endpoint
 ) -> None:
@@ -295,7 +429,7 @@ async def test_a_delivery_put_back_in_line_begins_its_schedule_anew_and_keeps_it
     (again,) = await due(notifier, email)
 
     assert (again.delivery_id, again.body) == (first.delivery_id, first.body)
-    assert (again.attempts, again.tries) == (1, 0)
+    assert again.tries == 0
     assert await notifier.count(State.DELIVERED, email) == 0
     async with notifier.database.reading() as connection:
         past = (await connection.execute(select(schema.attempt))).one()
