@@ -1,19 +1,24 @@
-# One image for every service: `bonpunkt loyalty serve`, `bonpunkt gateway serve`, …
+# One image for every service: `bonpunkt loyalty serve`, `bonpunkt gateway serve`, … The target `demo` adds the
+# recorded baskets and who checks them out; nothing that serves needs it.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /build
 RUN python -m venv /opt/bonpunkt
 # The locked packages change seldom and the code often: two layers.
-COPY requirements/run.txt requirements/run.txt
-RUN /opt/bonpunkt/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt
+COPY requirements/serve.txt requirements/serve.txt
+RUN /opt/bonpunkt/bin/pip install --no-cache-dir --require-hashes -r requirements/serve.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY protos protos
 COPY services services
 RUN /opt/bonpunkt/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
-FROM python:3.11-slim-bookworm
+FROM build AS build-demo
+COPY requirements/run.txt requirements/run.txt
+RUN /opt/bonpunkt/bin/pip install --no-cache-dir --require-hashes -r requirements/run.txt
+
+FROM python:3.11-slim-bookworm AS base
+# The folders that volumes are put on belong to the user: a new volume takes that over.
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin bonpunkt \
     && install --directory --owner=bonpunkt --group=bonpunkt /data
-COPY --from=build /opt/bonpunkt /opt/bonpunkt
 ENV PATH=/opt/bonpunkt/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -22,3 +27,10 @@ VOLUME /data
 WORKDIR /data
 USER bonpunkt
 ENTRYPOINT ["bonpunkt"]
+
+FROM base AS demo
+COPY --from=build-demo /opt/bonpunkt /opt/bonpunkt
+
+# The last stage is what a plain build makes.
+FROM base AS serve
+COPY --from=build /opt/bonpunkt /opt/bonpunkt

@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Further words for `bonpunkt up --demo`, such as ARGS="--baskets 1000 --once".
 ARGS ?=
 
-.PHONY: run dev compiled test test-long check bench protos clean-data
+.PHONY: run dev compiled test test-long check bench protos clean-data audit licences release
 
 # Everything on this machine, with recorded baskets at simulated tills, until Ctrl-C.
 run: .venv/.run-stamp compiled
@@ -44,6 +44,17 @@ bench: dev compiled
 # Writes the Python stubs beside the contract anew.
 protos: dev
 	protos/generate
+
+# Whether anything is known against a locked package (exit code 3: its source cannot be reached).
+audit: dev
+	@$(BIN)/python -m deploy.release.audit
+
+licences: dev
+	@$(BIN)/python -m deploy.release.licences
+
+# Wheel, contract, bill of materials, notes and checksums, in dist/.
+release: check
+	@$(BIN)/python -m deploy.release.build
 
 # The demo begins anew, with the first recorded basket.
 clean-data:
