@@ -25,7 +25,7 @@ from services.loyalty.domain.decision import Captured, Decision, Entry, Kind, Re
 from services.loyalty.domain.due import due_at_us, settle_due
 from services.loyalty.domain.ledger import MEMBER_ACCOUNTS
 from services.loyalty.domain.member import Member, Status
-from services.loyalty.keys import Key, KeyKind, operation_key, reservation_key
+from services.loyalty.keys import Key, KeyKind, card_key, operation_key, reservation_key
 from services.loyalty.places import Home, Known, homes_of, keys_of, names_decided, names_record
 from services.loyalty.programmes.versions import Moment, Programmes
 from services.loyalty.receipts import original_from, reversal_from_json, reversal_json
@@ -84,6 +84,7 @@ class Draft:
         self._stored = set(members)
         self._touched: dict[str, int] = {}
         self._taken: set[Key] = set()
+        self._waiting: set[Key] = set()
         self._batch = Batch()
 
     def decide(self, command: Command) -> Decision | Deferred | Moved:
@@ -92,10 +93,10 @@ class Draft:
         """
         keys = keys_of(command)
         if not self._taken.isdisjoint(keys):
-            return DEFERRED
+            return self._deferred(keys)
         homes = homes_of(command, self._known)
         if isinstance(homes, Refused):
-            return homes
+            return self._deferred(keys) if self._hangs_on_this_batch(command) else homes
         for home in homes:
             if home.member_id:
                 self._settle(home)
@@ -104,11 +105,26 @@ class Draft:
             return Moved(member.member_id, member.merged_into)
         named = names_decided(command)
         if named is not None and named in self._taken:
-            return DEFERRED
+            return self._deferred(keys)
         outcome = decided(command, self._situation(command, homes, member, named))
         if not isinstance(outcome, Outcome):
             return outcome
         return self._book(command, homes, outcome, keys)
+
+    def _hangs_on_this_batch(self, command: Command) -> bool:
+        """Whether what the command refers to is drafted or waits itself: a card just handed out, a
+        receipt just captured, a reservation just made.
+        """
+        if isinstance(command, Capture | Reserve):
+            key: Key | None = card_key(command.card)
+        else:
+            key = names_record(command)
+        return key in self._taken or key in self._waiting
+
+    def _deferred(self, keys: tuple[Key, ...]) -> Deferred:
+        """Ask again; so must whoever refers to it."""
+        self._waiting.update(keys)
+        return DEFERRED
 
     def found_by(self, command: Command) -> Decided | None:
         """The row that an abandon found under the id that it names; it leaves none of its own

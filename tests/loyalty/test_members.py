@@ -16,12 +16,15 @@ from services.loyalty.domain.decision import (
     Merged,
     Refusal,
     Refused,
+    Released,
+    Reserved,
     Returned,
     Voided,
 )
 from tests.loyalty.commands import (
     a_change_of_cards,
     a_merge,
+    a_release,
     a_reserve,
     a_return,
     a_till_enrolment,
@@ -306,3 +309,29 @@ async def test_a_return_takes_its_own_receipt_number_once(ledger: Ledger, member
     again = await ledger.decision(a_return(second.operation_id, receipt_number="R-1"))
 
     assert refusal(again) is Refusal.RECEIPT_REUSED
+
+
+# --- in one batch ---------------------------------------------------------------------------
+
+
+async def test_what_arrives_together_is_decided_in_the_order_of_arrival(ledger: Ledger) -> None:
+    """A member joins, buys, reserves, gives up and brings back before the first commit returns."""
+    purchase, reserve = a_capture(CARD, 20_000), a_reserve(CARD, 5000, redeem=50)
+
+    answers = await ledger.answers(
+        a_till_enrolment(CARD),
+        purchase,
+        reserve,
+        a_release(reserve.operation_id),
+        a_return(purchase.operation_id),
+    )
+
+    decisions = [answer.decision for answer in answers]
+    assert [type(decision) for decision in decisions] == [
+        Enrolled,
+        Captured,
+        Reserved,
+        Released,
+        Returned,
+    ]
+    assert await ledger.available(CARD) == 0

@@ -23,7 +23,7 @@ from services.loyalty.quotes import Identify
 from services.loyalty.writer import Answer
 from tests.loyalty.ledgers import an_abandon, wire
 from tests.properties import intents
-from tests.properties.intents import Articles, Intent
+from tests.properties.intents import STRANGE, Articles, Intent
 from tests.properties.modelled import No, RedeemSome
 from tests.properties.reckoning import Line, Rules, Tier
 from tests.properties.report import Outcomes
@@ -60,7 +60,7 @@ rules = st.builds(
     pending_days=st.sampled_from([0, 0, 14]),
     reservation_s=st.sampled_from([600, 90_000]),
     void_hours=st.sampled_from([None, None, 2, 240]),
-    clawback=st.sampled_from(["unlimited", "within_balance", "only_pending"]),
+    clawback=st.sampled_from(["unlimited", "within_balance", "unlimited", "only_pending"]),
     tiers=st.sampled_from([(), LEVELS]),
     tier_period=st.sampled_from(["calendar_year", "rolling_12_months"]),
     tier_grace_days=st.sampled_from([0, 31]),
@@ -172,8 +172,8 @@ class ShopMachine(RuleBasedStateMachine):
         """
         capture_id, limit = at(self.shop.voidable(), place)
         self.at_hand.move_to(limit + late * timedelta(microseconds=1))
-        place = [capture[0] for capture in self.shop.left()].index(capture_id)
-        self.do(intents.Void(place - len(self.shop.left()), by_id=late, other_day=False))
+        place = self.shop.place_left(capture_id)
+        self.do(intents.Void(place, by_id=late, other_day=False))
 
     @rule(wish=intents.return_lines)
     def return_lines(self, wish: Intent) -> None:
@@ -183,12 +183,24 @@ class ShopMachine(RuleBasedStateMachine):
     def return_the_rest(self, wish: Intent) -> None:
         self.do(wish)
 
-    @rule(who=intents.any_of, goods=intents.return_all, wish=intents.buy)
-    def run_into_debt(self, who: int, goods: Intent, wish: Intent) -> None:
-        """All points are gone when goods come back, and then somebody buys again."""
-        self.do(intents.Adjust(who, 0))
-        self.do(goods)
-        self.do(wish)
+    @precondition(lambda self: self.shop.left())
+    @rule(wish=intents.buy, gift=st.sampled_from([False, False, True]))
+    def run_into_debt(self, wish: intents.Buy, gift: bool) -> None:
+        """All points are gone when goods come back that had earned the most; then there are points
+        again.
+        """
+        receipts = self.at_hand.model.receipts
+        capture_id = max(
+            [each[0] for each in self.shop.left()],
+            key=lambda each: receipts[each].earned - receipts[each].claimed,
+        )
+        owner = self.at_hand.model.follow(self.shop.whose(capture_id))
+        self.do(intents.Adjust(self.shop.place_of(owner.member_id), 0))
+        self.do(intents.Return(self.shop.place_left(capture_id), by_id=gift, eighths=()))
+        if gift:
+            self.do(intents.Adjust(self.shop.place_of(owner.member_id), 30))
+        elif owner.cards:
+            self.do(wish._replace(who=self.shop.place_of_card(owner.cards[0])))
 
     @precondition(lambda self: self.shop.reserved_now())
     @rule(lost=st.booleans(), redeem=intents.redeem_some, articles=intents.articles)
@@ -197,7 +209,8 @@ class ShopMachine(RuleBasedStateMachine):
         were few points in it, and the basket is larger.
         """
         self.do(intents.ReserveAgain(-1, ("television", *articles), 50, by_same_card=True))
-        who = self.shop.place_of_owner(self.shop.reserved(-1))
+        owner = self.at_hand.model.owner(self.shop.reserved(-1).card)
+        who = self.shop.place_of(owner.member_id) if owner is not None else STRANGE
         self.do(intents.Cards(who, "own", "") if lost else intents.Block(who, blocked=True))
         self.do(intents.Pay(-1, 0, redeem, named=True, by_same_card=True))
 

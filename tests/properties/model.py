@@ -164,11 +164,10 @@ class Model:
             member.lots[reckoning.last_day_of(self.today, self.rules)] += points
 
     def nightly(self, member_id: str) -> Outcome:
-        """A look at the member, who has nothing due any more."""
-        member = self.by_id(member_id)
-        if isinstance(member, No) and member.reason != "MEMBER_ERASED":
-            return member
-        return {"result": "Settled", **self.members[member_id].figures()}
+        """A look at the member, or at whom they went on as, who has nothing due any more."""
+        if member_id not in self.members:
+            return No("MEMBER_UNKNOWN")
+        return {"result": "Settled", **self.follow(member_id).figures()}
 
     def erase(self, member_id: str) -> Outcome:
         member = self.by_id(member_id)

@@ -49,7 +49,6 @@ class Shop:
     captures: list[Capture] = field(default_factory=list)
     receipts: int = 0
     misprint: Printed | None = None
-    answered: tuple[int, int, int] = (0, 0, 0)  # cards, captures, baskets
 
     # --- what a till rings up ---------------------------------------------------------------
 
@@ -94,24 +93,29 @@ class Shop:
     # --- what can be referred to ------------------------------------------------------------
 
     def serve(self, *steps: Step) -> None:
-        """In one batch. None of them refers to what another is going to book: nobody does before
-        that is answered, and until the next batch it is unknown.
-        """
+        """In one batch; a later one may refer to what an earlier one books."""
         self.world.do(*steps)
-        self.answered = len(self.cards), len(self.captures), len(self.baskets)
 
     def card(self, who: int) -> str:
         """One that is accepted; or one that was lost, is blocked, or never was."""
-        members = self.world.model.members.values()
-        shown = [card for m in members if m.status == "active" for card in m.cards]
+        shown = self.cards_shown()
         if who >= STRANGE or not shown:
-            asked = self.cards[: self.answered[0]]
+            asked = self.cards
             return at([*(card for card in asked if card not in shown), "nobody's"], who)
         return at(shown, who)
 
+    def cards_shown(self) -> list[str]:
+        members = self.world.model.members.values()
+        return [card for m in members if m.status == "active" for card in m.cards]
+
+    def place_of_card(self, card: str) -> int:
+        """By which `card` answers this one, if it is accepted."""
+        shown = self.cards_shown()
+        return shown.index(card) if card in shown else STRANGE
+
     def reserved(self, basket: int) -> Basket:
         """A basket whose points are reserved, or have been, or for which that was refused."""
-        asked = self.baskets[: self.answered[2]]
+        asked = self.baskets
         if basket >= STRANGE:
             return at(asked, basket)
         if basket < 0 and self.reserved_now():
@@ -121,15 +125,9 @@ class Shop:
     def reserved_now(self) -> list[Basket]:
         """Those whose reservation lives."""
         model = self.world.model
-        asked = self.baskets[: self.answered[2]]
+        asked = self.baskets
         known = [b for b in asked if b.reservation_id in model.reserved]
         return [b for b in known if b.reservation_id not in model.ended]
-
-    def place_of_owner(self, basket: Basket) -> int:
-        """Where `somebody` finds whoever has the card."""
-        owner = self.world.model.owner(basket.card)
-        assert owner is not None
-        return self.open_members().index(owner.member_id)
 
     def reservation(self, place: int) -> str:
         if place >= STRANGE:
@@ -148,7 +146,7 @@ class Shop:
 
     def receipt_named(self, receipt: int, by_id: bool) -> tuple[pb.ReceiptReference, str]:
         """A reference to a captured receipt, or to one that nobody knows; and its capture."""
-        booked, asked = self.world.model.receipts, self.captures[: self.answered[1]]
+        booked, asked = self.world.model.receipts, self.captures
         known = [each for each in asked if each[0] in booked]
         if receipt < 0 and self.left():
             known = self.left()
@@ -163,8 +161,13 @@ class Shop:
 
     def left(self) -> list[Capture]:
         """Receipts of which something can still come back."""
-        booked, asked = self.world.model.receipts, self.captures[: self.answered[1]]
+        booked, asked = self.world.model.receipts, self.captures
         return [each for each in asked if each[0] in booked and not booked[each[0]].is_over]
+
+    def place_left(self, capture_id: str) -> int:
+        """By which `receipt_named` answers one of these."""
+        left = [each[0] for each in self.left()]
+        return left.index(capture_id) - len(left)
 
     def voidable(self) -> list[tuple[str, datetime]]:
         """Receipts that may still be voided, and until when."""
@@ -185,6 +188,11 @@ class Shop:
         if who >= STRANGE or not open_:
             return at([*(m for m in self.members if m not in open_), self.world.new_id()], who)
         return at(open_, who)
+
+    def place_of(self, member_id: str) -> int:
+        """By which `somebody` answers this member, if they can be served."""
+        open_ = self.open_members()
+        return open_.index(member_id) if member_id in open_ else STRANGE
 
     def open_members(self) -> list[str]:
         members = self.world.model.members.values()

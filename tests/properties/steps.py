@@ -282,7 +282,13 @@ def _erase(shop: Shop, wish: intents.Erase) -> Step:
 def _nightly(shop: Shop, wish: intents.Nightly) -> Step:
     model, member_id = shop.world.model, shop.somebody(wish.who)
     command = commands.Settle(**shop.order("settle", member_id), member_id=member_id)
-    return Step("nightly", command, lambda: model.nightly(member_id), f"settle {member_id}")
+    return Step(
+        "nightly",
+        command,
+        lambda: model.nightly(member_id),
+        f"settle {member_id}",
+        reaches=member_id,
+    )
 
 
 STEPS: Mapping[type[Intent], Callable[[Shop, Any], Step]] = {

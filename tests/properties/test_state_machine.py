@@ -10,7 +10,7 @@ import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psycopg
@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from services.loyalty.domain import allocation
 from services.loyalty.schema import CHECKOUT_TABLES, installation
 from tests.loyalty.ledgers import opened
 from tests.properties import report
@@ -33,7 +34,13 @@ ROUND_MIN = 10  # programs; the first of a round is always the simplest that the
 pytestmark = pytest.mark.timeout(3_600)  # a failing program is shrunk for minutes
 
 
-def play(name: str, new_database: Callable[[], str], *, programs: int) -> report.Run:
+def play(
+    name: str,
+    new_database: Callable[[], str],
+    *,
+    programs: int,
+    phases: Sequence[Phase] = (Phase.generate, Phase.shrink),
+) -> report.Run:
     """At least so many whole programs, and more until everything that can happen has happened."""
     seeds = [int(os.environ.get(SEED) or random.randrange(2**32))]
     outcomes: report.Outcomes = Counter()
@@ -47,7 +54,7 @@ def play(name: str, new_database: Callable[[], str], *, programs: int) -> report
         while True:
             wanted = max(programs - played["whole programs"], ROUND_MIN)
             machine = seed(seeds[-1])(type("Shop", (ShopMachine,), members))
-            run_state_machine_as_test(machine, settings=as_thorough_as(wanted))
+            run_state_machine_as_test(machine, settings=as_thorough_as(wanted, phases))
             enough = played["whole programs"] >= programs and not report.missing(outcomes)
             if enough or played["programs"] >= PROGRAMS_MAX * programs:
                 break
@@ -59,14 +66,14 @@ def play(name: str, new_database: Callable[[], str], *, programs: int) -> report
     return run
 
 
-def as_thorough_as(programs: int) -> settings:
+def as_thorough_as(programs: int, phases: Sequence[Phase]) -> settings:
     return settings(
         max_examples=programs,
         stateful_step_count=STEPS + 1,  # the first opens the shop
         deadline=None,
         database=None,
         report_multiple_bugs=False,
-        phases=[Phase.generate, Phase.shrink],
+        phases=phases,
         suppress_health_check=list(HealthCheck),
     )
 
@@ -87,6 +94,31 @@ def test_the_ledger_agrees_with_its_model_on_postgresql(
 
     assert run.whole_programs >= scaled(100)
     assert report.missing(run.outcomes) == []
+
+
+def test_the_machine_finds_a_planted_bug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of lines that are rounded up instead of down give back a point too much."""
+
+    def rounded_up(recorded: int, part: int, whole: int) -> int:
+        return -(-recorded * part // whole) if whole else 0
+
+    monkeypatch.setattr(allocation, "part_of", rounded_up)
+    monkeypatch.setattr(report, "runs", [])
+
+    with pytest.raises(AssertionError):
+        play("SQLite", sqlite_files(tmp_path), programs=100, phases=[Phase.generate])
+
+
+def test_what_never_happened_is_told() -> None:
+    outcomes: report.Outcomes = Counter({("merge", "Merged"): 3, (report.SEEN, "owed"): 1})
+
+    missing = report.missing(outcomes)
+
+    assert "merge was never accepted" not in missing
+    assert "merge was never refused" in missing
+    assert "void was never accepted" in missing
+    assert "owed was never above 0" not in missing
+    assert "paid_back was never above 0" in missing
 
 
 def sqlite_files(folder: Path) -> Callable[[], str]:
