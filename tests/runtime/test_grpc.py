@@ -160,6 +160,7 @@ async def test_a_certificate_for_another_name_is_refused(files: Files) -> None:
 async def asked(metadata: Metadata) -> object:
     """Under which request id a handler does its work."""
     seen: list[object] = []
+    structlog.contextvars.clear_contextvars()  # a server begins with what its maker had
 
     async def handler(_: bytes, context: object) -> bytes:
         seen.append(structlog.contextvars.get_contextvars().get("request_id"))
