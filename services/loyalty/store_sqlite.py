@@ -41,12 +41,12 @@ from services.loyalty.store import (
     bucket_from_row,
     member_from_row,
 )
+from services.runtime.databases import write_ahead
 
 T = TypeVar("T")
 PRAGMAS = (
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
     "PRAGMA busy_timeout=5000",
+    "PRAGMA synchronous=FULL",
     "PRAGMA cache_size=-65536",
     "PRAGMA secure_delete=ON",  # what is erased is overwritten, not merely unlinked
 )
@@ -179,6 +179,7 @@ class _Connection:
     def _with(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._raw is None:
             self._raw = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            write_ahead(self._raw.execute)
             for pragma in PRAGMAS:
                 self._raw.execute(pragma)
         return work(self._raw)
@@ -354,6 +355,7 @@ def sqlite_engine(url: str) -> AsyncEngine:
     def _connect(raw: Any, _: object) -> None:
         raw.isolation_level = None
         cursor = raw.cursor()
+        write_ahead(cursor.execute)
         for pragma in PRAGMAS:
             cursor.execute(pragma)
         cursor.close()

@@ -19,6 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from services.runtime.databases import write_ahead
+
 # What a database that is away or restarting raises; to be tried again.
 FAULTS = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -155,7 +157,7 @@ def _sqlite(url: URL, *, connections: int, begin: str) -> AsyncEngine:
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # the driver must not begin by itself: see _sqlite
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    write_ahead(cursor.execute)
     cursor.execute("PRAGMA synchronous = FULL")  # NORMAL may lose what was committed
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute(f"PRAGMA busy_timeout = {LOCK_TIMEOUT_MS}")

@@ -1,6 +1,9 @@
 """Databases elsewhere: their passwords come from files, and services wait until they answer."""
 
 import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -12,6 +15,7 @@ from services.runtime.settings import refuse
 
 RETRY_S_MIN, RETRY_S_MAX = 0.1, 2.0
 CONNECT_TIMEOUT_S = 5.0
+SWITCH_RETRY_S, SWITCH_TIMEOUT_S = 0.005, 5.0
 
 # Of a server that is not there yet, starts, or stops. A wrong password or name is no such thing:
 # waiting does not mend it.
@@ -69,3 +73,22 @@ async def until_it_answers(url: str, *, stop: asyncio.Event) -> bool:
         except TimeoutError:
             wait_s = min(2 * wait_s, RETRY_S_MAX)
     return False
+
+
+def write_ahead(execute: Callable[[str], object]) -> None:
+    """Puts the SQLite file behind `execute` (a cursor's or a connection's) into WAL mode.
+
+    Of two that open a new file at once, one is told "database is locked" whatever its
+    busy_timeout: SQLite does not let a reader wait to become the only one. So it asks again,
+    and raises sqlite3.OperationalError after five seconds.
+    """
+    deadline = time.monotonic() + SWITCH_TIMEOUT_S
+    while True:
+        try:
+            execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(SWITCH_RETRY_S)
+        else:
+            return

@@ -1,6 +1,8 @@
 """A service waits for its database, whenever that comes; and its password is in a file."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import asyncpg
@@ -8,7 +10,7 @@ import pytest
 from sqlalchemy import make_url
 
 from services.runtime import databases
-from services.runtime.databases import until_it_answers, with_password
+from services.runtime.databases import until_it_answers, with_password, write_ahead
 from services.runtime.settings import Environment, read_all
 from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
@@ -79,3 +81,47 @@ def test_two_passwords_and_a_missing_file_are_refused_by_name(tmp_path: Path) ->
     assert "cannot read" in _read("postgresql://a@db/x", file)[1].wrong["X_PASSWORD_FILE"][0]
     file.write_text("secret")
     assert "already" in _read("postgresql://a:b@db/x", file)[1].wrong["X_PASSWORD_FILE"][0]
+
+
+def test_who_opens_a_file_while_another_reads_it_waits_to_switch_it_to_wal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SQLite has it: the busy timeout does not apply to this lock."""
+    path = tmp_path / "both.sqlite"
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as reading,
+        closing(sqlite3.connect(path, isolation_level=None, timeout=5)) as opening,
+    ):
+        reading.execute("CREATE TABLE anything (x)")
+        reading.execute("BEGIN")
+        reading.execute("SELECT * FROM anything").fetchall()
+        waited: list[float] = []
+
+        def the_other_ends(seconds: float) -> None:
+            waited.append(seconds)
+            if len(waited) == 3:
+                reading.execute("COMMIT")
+
+        monkeypatch.setattr("services.runtime.databases.time.sleep", the_other_ends)
+
+        opening.execute("PRAGMA busy_timeout=0")
+        write_ahead(opening.execute)
+
+        assert len(waited) == 3
+        assert opening.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_file_that_stays_locked_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "busy.sqlite"
+    monkeypatch.setattr(databases, "SWITCH_TIMEOUT_S", -1.0)
+    with (
+        closing(sqlite3.connect(path, isolation_level=None)) as reading,
+        closing(sqlite3.connect(path, isolation_level=None, timeout=0)) as opening,
+    ):
+        reading.execute("CREATE TABLE anything (x)")
+        reading.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            write_ahead(opening.execute)
