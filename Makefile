@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Further words for `bonpunkt up --demo`, such as ARGS="--baskets 1000 --once".
 ARGS ?=
 
-.PHONY: run dev compiled test test-long check bench protos clean-data audit licences release
+.PHONY: run dev compiled test test-long check bench growth load protos clean-data audit licences release
 
 # Everything on this machine, with recorded baskets at simulated tills, until Ctrl-C.
 run: .venv/.run-stamp compiled
@@ -41,6 +41,15 @@ check: dev
 bench: dev compiled
 	@$(BIN)/python -m loadtests.bench
 
+# Whether checkouts grow slower with 2, 10 and 20 million journal rows: an hour, and 45 GB of disk.
+growth: dev compiled
+	@$(BIN)/python -m loadtests.growth $(ARGS)
+
+# Shoppers at a constant rate, judged by budgets: on SQLite, with DB=postgres on a private cluster, with
+# TARGET=host:port at an installation that is there (docs/performance.md).
+load: dev compiled
+	@$(BIN)/python -m loadtests.load $(if $(DB),--db $(DB)) $(if $(TARGET),--target $(TARGET)) $(ARGS)
+
 # Writes the Python stubs beside the contract anew.
 protos: dev
 	protos/generate
@@ -60,7 +69,7 @@ release: check
 clean-data:
 	@.ci/clean-data
 
-.venv/.run-stamp: pyproject.toml requirements/run.txt .ci/venv
+.venv/.run-stamp: pyproject.toml requirements/run.txt requirements/build.txt .ci/venv
 	@PYTHON="$(PYTHON)" .ci/venv run
 
 .venv/.dev-stamp: pyproject.toml requirements/dev.txt .ci/venv
