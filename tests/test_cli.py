@@ -1,17 +1,16 @@
 """The command line, asked as an operator asks it: a process of its own against real services."""
 
-import asyncio
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from bonpunkt.loyalty.v1 import staff_pb2, staff_pb2_grpc
 from services.runtime.grpc import channel
+from tests.commands.asking import ask, ask_in
 from tests.servers.ports import free_port
 from tests.servers.suite import Suite
 
@@ -28,39 +27,17 @@ COMMANDS: list[Sequence[str]] = [
     *(("staff", verb) for verb in ("add", "set-password")),
     *(("endpoint", verb) for verb in ("add", "list", "enable", "disable")),
     ("member",),
+    *(("member", verb) for verb in ("add", "import", "show", "block", "unblock", "cards", "merge")),
+    *(("member", verb) for verb in ("adjust", "adjustments", "approve", "decline", "statement")),
+    ("terminal", "end-of-day"),
+    ("member", "export"),
+    ("member", "erase"),
+    ("identity",),
+    *(
+        ("identity", verb)
+        for verb in ("add-key", "rotate", "keys", "remove-key", "repeat-erasures")
+    ),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command answered."""
-
-    status: int
-    output: str
-    errors: str
-
-
-async def _ask(suite: Suite, *words: str, typed: str = "") -> Said:
-    environment = {
-        **suite.processes["loyalty"].environment,
-        "CLI_LOYALTY": suite.loyalty_target,
-        "CLI_NOTIFIER": suite.notifier_target,
-        "LOGNAME": "ada",
-    }
-    return await _run(environment, *words, typed=typed)
-
-
-async def _run(environment: dict[str, str], *words: str, typed: str = "") -> Said:
-    command = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.cli", *words),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment,
-    )
-    output, errors = await command.communicate(typed.encode())
-    assert command.returncode is not None
-    return Said(command.returncode, output.decode(), errors.decode())
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +71,10 @@ def test_help_loads_nothing_that_takes_time() -> None:
 
 
 async def test_a_terminal_is_added_listed_and_blocked(suite: Suite) -> None:
-    added = await _ask(suite, "terminal", "add", "s1-till-1", "--store", "s1")
-    before = await _ask(suite, "terminal", "list")
-    blocked = await _ask(suite, "terminal", "block", "s1-till-1")
-    after = await _ask(suite, "terminal", "list")
+    added = await ask(suite, "terminal", "add", "s1-till-1", "--store", "s1")
+    before = await ask(suite, "terminal", "list")
+    blocked = await ask(suite, "terminal", "block", "s1-till-1")
+    after = await ask(suite, "terminal", "list")
 
     assert added.status == blocked.status == 0
     assert "secret   " in added.output
@@ -106,8 +83,8 @@ async def test_a_terminal_is_added_listed_and_blocked(suite: Suite) -> None:
 
 
 async def test_a_refusal_is_one_line_and_status_1(suite: Suite) -> None:
-    await _ask(suite, "terminal", "add", "twice", "--store", "s1")
-    again = await _ask(suite, "terminal", "add", "twice", "--store", "s1")
+    await ask(suite, "terminal", "add", "twice", "--store", "s1")
+    again = await ask(suite, "terminal", "add", "twice", "--store", "s1")
 
     assert again.status == 1
     assert again.output == ""
@@ -116,7 +93,7 @@ async def test_a_refusal_is_one_line_and_status_1(suite: Suite) -> None:
 
 
 async def test_what_was_written_names_who_asked(suite: Suite) -> None:
-    await _ask(suite, "terminal", "add", "by-ada", "--store", "s1")
+    await ask(suite, "terminal", "add", "by-ada", "--store", "s1")
 
     async with channel(suite.loyalty_target) as loyalty:
         audit = await staff_pb2_grpc.StaffServiceStub(loyalty).ListAudit(
@@ -127,8 +104,8 @@ async def test_what_was_written_names_who_asked(suite: Suite) -> None:
 
 async def test_staff_sign_in_with_the_password_from_standard_input(suite: Suite) -> None:
     words = ("staff", "add", "berta", "--role", "clerk", "--password-stdin")
-    added = await _ask(suite, *words, typed="correct horse battery\n")
-    changed = await _ask(
+    added = await ask(suite, *words, typed="correct horse battery\n")
+    changed = await ask(
         suite, "staff", "set-password", "berta", "--password-stdin", typed="another long one\n"
     )
 
@@ -144,13 +121,13 @@ async def test_staff_sign_in_with_the_password_from_standard_input(suite: Suite)
 
 async def test_a_password_is_never_an_argument(suite: Suite) -> None:
     """The machine's other users would see it in the list of processes."""
-    said = await _ask(suite, "staff", "add", "carl", "--password", "correct horse battery")
+    said = await ask(suite, "staff", "add", "carl", "--password", "correct horse battery")
 
     assert said.status == 2
 
 
 async def test_a_password_that_is_too_short_is_refused(suite: Suite) -> None:
-    said = await _ask(suite, "staff", "add", "dora", "--password-stdin", typed="short\n")
+    said = await ask(suite, "staff", "add", "dora", "--password-stdin", typed="short\n")
 
     assert said.status == 1
     assert said.errors.startswith("Error: invalid argument: ")
@@ -158,11 +135,11 @@ async def test_a_password_that_is_too_short_is_refused(suite: Suite) -> None:
 
 async def test_an_endpoint_is_added_disabled_and_enabled(suite: Suite) -> None:
     url = f"http://127.0.0.1:{free_port()}/webhook"
-    added = await _ask(suite, "endpoint", "add", "crm", url)
-    await _ask(suite, "endpoint", "disable", "crm")
-    disabled = await _ask(suite, "endpoint", "list")
-    await _ask(suite, "endpoint", "enable", "crm")
-    enabled = await _ask(suite, "endpoint", "list")
+    added = await ask(suite, "endpoint", "add", "crm", url)
+    await ask(suite, "endpoint", "disable", "crm")
+    disabled = await ask(suite, "endpoint", "list")
+    await ask(suite, "endpoint", "enable", "crm")
+    enabled = await ask(suite, "endpoint", "list")
 
     assert "secret   whsec_" in added.output
     assert f"crm\t{url}\tdisabled: by staff" in disabled.output
@@ -170,7 +147,7 @@ async def test_an_endpoint_is_added_disabled_and_enabled(suite: Suite) -> None:
 
 
 async def test_verify_tells_every_invariant(suite: Suite) -> None:
-    lines = await _ask(suite, "verify")
+    lines = await ask(suite, "verify")
     report = await suite.verify()
 
     assert lines.status == 0, lines.output + lines.errors
@@ -180,7 +157,7 @@ async def test_verify_tells_every_invariant(suite: Suite) -> None:
 
 async def test_a_service_that_does_not_answer_is_told(suite: Suite) -> None:
     nobody = f"127.0.0.1:{free_port()}"
-    said = await _ask(suite, "terminal", "list", "--loyalty", nobody)
+    said = await ask(suite, "terminal", "list", "--loyalty", nobody)
 
     assert said.status == 1
     assert said.errors.startswith(f"Error: nothing answers at {nobody}: ")
@@ -191,7 +168,7 @@ async def test_a_wrong_service_token_is_told(suite: Suite, tmp_path: Path) -> No
     other = tmp_path / "token"
     other.write_text("ab" * 32)
     environment = {**os.environ, "BONPUNKT_SERVICE_TOKEN_FILE": str(other)}
-    said = await _run(environment, "terminal", "list", "--loyalty", suite.loyalty_target)
+    said = await ask_in(environment, "terminal", "list", "--loyalty", suite.loyalty_target)
 
     assert said.status == 1
     assert said.errors.startswith("Error: unauthenticated: ")
@@ -199,7 +176,7 @@ async def test_a_wrong_service_token_is_told(suite: Suite, tmp_path: Path) -> No
 
 async def test_a_missing_service_token_is_told(suite: Suite, tmp_path: Path) -> None:
     environment = {**os.environ, "BONPUNKT_DATA": str(tmp_path)}
-    said = await _run(environment, "terminal", "list", "--loyalty", suite.loyalty_target)
+    said = await ask_in(environment, "terminal", "list", "--loyalty", suite.loyalty_target)
 
     assert said.status == 2
     assert "BONPUNKT_SERVICE_TOKEN_FILE" in said.errors

@@ -1,12 +1,10 @@
 """`bonpunkt member export|erase` and `bonpunkt identity …`, as an operator gives them."""
 
-import asyncio
 import csv
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,17 +15,9 @@ from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2, till_pb2_grpc
 from services.commands.export_document import FORMAT
 from services.runtime.grpc import channel
+from tests.commands.asking import ask
 from tests.servers.suite import CALL_WITHIN_S, Member, Suite
 
-COMMANDS: list[Sequence[str]] = [
-    ("member", "export"),
-    ("member", "erase"),
-    ("identity",),
-    *(
-        ("identity", verb)
-        for verb in ("add-key", "rotate", "keys", "remove-key", "repeat-erasures")
-    ),
-]
 PERSON = {
     "given_name": "=Anna",  # a spreadsheet would take it for a formula
     "surname": "Müller",
@@ -36,33 +26,6 @@ PERSON = {
     "birthday": "1990-02-28",
     "language": "de",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command answered."""
-
-    status: int
-    output: str
-    errors: str
-
-
-async def ask(suite: Suite, *words: str, folder: Path | None = None) -> Said:
-    command = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.cli", *words),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={
-            **suite.processes["loyalty"].environment,
-            "CLI_LOYALTY": suite.loyalty_target,
-            "LOGNAME": "ada",
-            "PYTHONPATH": str(Path(__file__).parents[1]),
-        },
-        cwd=folder,
-    )
-    output, errors = await command.communicate()
-    assert command.returncode is not None
-    return Said(command.returncode, output.decode(), errors.decode())
 
 
 async def person(suite: Suite) -> Member:
@@ -113,16 +76,6 @@ async def buy(suite: Suite, member: Member) -> None:
 async def suite(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Suite]:
     async with Suite(tmp_path_factory.mktemp("privacy")) as running:
         yield running
-
-
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(words: Sequence[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "services.cli", *words, "--help"], capture_output=True, text=True
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert "Usage: " in done.stdout
 
 
 # --- export ---------------------------------------------------------------------------------

@@ -15,18 +15,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from bonpunkt.loyalty.v1 import identity_pb2 as pb
 from bonpunkt.loyalty.v1.feed_pb2 import JournalEntry
 from bonpunkt.loyalty.v1.member_pb2 import GetMemberResponse
+from services.loyalty.domain.basket import LINE_FIELDS
 
 FORMAT = "bonpunkt.member-export.1"
-_LINE_ITEM = (
-    "line_id",
-    "article_number",
-    "text",
-    "category",
-    "brand",
-    "quantity_milli",
-    "total_minor",
-    "vat_rate_key",
-)
 # How a text begins that a spreadsheet would run; numbers, also of telephones, are harmless.
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER = re.compile(r"[+-]?[0-9]+")
@@ -184,7 +175,7 @@ def _entry(exported: pb.ExportedEntry) -> dict[str, Any]:
             "business_date": basket.business_date,
             "total_minor": basket.total_minor,
             "line_items": [
-                dict(zip(_LINE_ITEM, item, strict=False))
+                dict(zip(LINE_FIELDS, item, strict=False))
                 for item in json.loads(basket.line_items_json)
             ],
         }

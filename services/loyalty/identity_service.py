@@ -26,7 +26,7 @@ from services.loyalty.identity.normal import (
 )
 from services.loyalty.identity.profile import well_formed
 from services.loyalty.identity.sealing import BrokenSealError
-from services.loyalty.identity.vault import KeyLostError, Refusal, Tombstone, Vault
+from services.loyalty.identity.vault import KeyLostError, Person, Refusal, Tombstone, Vault
 from services.loyalty.identity.wire import (
     GROUNDS,
     consent_from_wire,
@@ -107,13 +107,7 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
         actor = await self._actors.actor(context)
         await _check_id("member_id", request.member_id, context)
         await self._vault.note(actor, "identity.read", request.member_id)
-        try:
-            found = await self._vault.find(request.member_id)
-        except _FAULTS as error:
-            await _faulty(error, context)
-        if found is None:
-            await context.abort(*_REFUSALS[Refusal.IDENTITY_UNKNOWN])
-        return identity_to_wire(request.member_id, found)
+        return identity_to_wire(request.member_id, await self._found(request.member_id, context))
 
     async def FindMembers(
         self, request: pb.FindMembersRequest, context: Context
@@ -178,15 +172,20 @@ class IdentityServicer(identity_pb2_grpc.IdentityServiceServicer):
         self, request: pb.GetContactRequest, context: Context
     ) -> pb.GetContactResponse:
         await _check_id("member_id", request.member_id, context)
+        found = await self._found(request.member_id, context)
+        if isinstance(found, Tombstone):
+            return pb.GetContactResponse(erased=True)
+        return contact_to_wire(found)
+
+    async def _found(self, member_id: str, context: Context) -> Person | Tombstone:
+        """What is known of the person; ends the call if that is nothing."""
         try:
-            found = await self._vault.find(request.member_id)
+            found = await self._vault.find(member_id)
         except _FAULTS as error:
             await _faulty(error, context)
         if found is None:
             await context.abort(*_REFUSALS[Refusal.IDENTITY_UNKNOWN])
-        if isinstance(found, Tombstone):
-            return pb.GetContactResponse(erased=True)
-        return contact_to_wire(found)
+        return found
 
     # --- rights of the person ---------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from services.loyalty.domain.command import Origin, Settle
 from services.loyalty.domain.decision import Reserved
 from services.loyalty.keys import BUCKET_COUNT
 from services.loyalty.lanes import Lanes
+from services.loyalty.office.instants import micros
 from services.loyalty.retention import Retention
 from services.loyalty.wire_forms import command_fingerprint
 from services.runtime.logs import logger
@@ -129,7 +130,7 @@ class Nightly:
             if (
                 row is not None
                 and row.owner != self._owner
-                and row.lease_until_us > self._wall_us()
+                and row.lease_until_us > micros(self._wall_clock())
             ):
                 raise JobTakenError("another process is at the nightly run; it goes on by itself")
             broken_off = row is not None and row.finished_at_us is None
@@ -140,7 +141,7 @@ class Nightly:
             )
             values = {
                 "owner": self._owner,
-                "lease_until_us": self._wall_us() + _micros(LEASE),
+                "lease_until_us": self._leased_until_us(),
                 "started_at_us": row.started_at_us if row is not None and broken_off else now_us,
                 "finished_at_us": None,
                 **place._asdict(),
@@ -154,7 +155,7 @@ class Nightly:
         return place
 
     async def _keep(self, place: _Place) -> None:
-        await self._write(lease_until_us=self._wall_us() + _micros(LEASE), **place._asdict())
+        await self._write(lease_until_us=self._leased_until_us(), **place._asdict())
 
     async def _finish(self) -> None:
         await self._write(lease_until_us=0, finished_at_us=self._clock.now_us())
@@ -170,8 +171,8 @@ class Nightly:
             if written.rowcount != 1:
                 raise JobTakenError("another process took the nightly run over")
 
-    def _wall_us(self) -> int:
-        return _micros(self._wall_clock() - datetime(1970, 1, 1, tzinfo=UTC))
+    def _leased_until_us(self) -> int:
+        return micros(self._wall_clock() + LEASE)
 
 
 async def settle(lanes: Lanes, member_ids: Sequence[str]) -> None:
@@ -246,7 +247,3 @@ def _until(at: time, now: datetime) -> float:
     if next_run <= now:
         next_run = datetime.combine(now.date() + timedelta(days=1), at, tzinfo=now.tzinfo)
     return (next_run.astimezone(UTC) - now.astimezone(UTC)).total_seconds()
-
-
-def _micros(span: timedelta) -> int:
-    return span // timedelta(microseconds=1)

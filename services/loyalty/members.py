@@ -29,7 +29,7 @@ class Members:
     async def by_id(self, member_id: str) -> Member | None:
         """Exactly this member, also one who went on into another."""
         async with self._reading.connect() as connection:
-            return await _member(connection, member_id)
+            return await member_in(connection, member_id)
 
     async def by_card(self, card: str) -> Member | None:
         """Whose the card is now: after a merge that is the member who went on."""
@@ -37,9 +37,9 @@ class Members:
             row = await _located(connection, card_key(card))
             if row is None or row.member_id is None:
                 return None
-            member = await _member(connection, str(row.member_id))
+            member = await member_in(connection, str(row.member_id))
             while member is not None and member.status is Status.MERGED:
-                member = await _member(connection, member.merged_into)
+                member = await member_in(connection, member.merged_into)
             return member
 
     async def is_taken(self, key: Key) -> bool:
@@ -48,7 +48,8 @@ class Members:
             return await _located(connection, key) is not None
 
 
-async def _member(connection: AsyncConnection, member_id: str) -> Member | None:
+async def member_in(connection: AsyncConnection, member_id: str) -> Member | None:
+    """Exactly this member, as the transaction of `connection` sees them."""
     table = schema.member
     found = await connection.execute(
         select(*[table.c[name] for name in MEMBER_COLUMNS]).where(

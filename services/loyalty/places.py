@@ -3,10 +3,10 @@ the buckets in which they live.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from services.loyalty.domain.capture import CARD_NOT_ACCEPTED
+from services.loyalty.domain.card import card_not_accepted
 from services.loyalty.domain.command import (
     Abandon,
     Capture,
@@ -33,7 +33,6 @@ from services.loyalty.keys import (
 )
 from services.loyalty.store import Located, Recorded
 
-AtTheTill = Capture | Reserve
 OfReceipt = VoidReceipt | ReturnItems
 
 
@@ -133,7 +132,8 @@ def homes_of(command: Command, known: Known) -> tuple[Home, ...] | Refused:
         case Capture() | Reserve():
             owner = known.owners.get(command.card)
             if owner is None or owner.member_id is None:
-                return card_not_accepted(command)
+                kind = "capture" if isinstance(command, Capture) else "reserve"
+                return card_not_accepted(kind)
             if owner.member_id not in known.moved:
                 return (Home(owner.home_bucket, owner.member_id),)
             return (known.home(owner.member_id),)
@@ -152,12 +152,6 @@ def homes_of(command: Command, known: Known) -> tuple[Home, ...] | Refused:
             return (known.home(command.member_id),)
         case _:
             return (Home(member_bucket(command.member_id), command.member_id),)
-
-
-def card_not_accepted(command: AtTheTill) -> Refused:
-    if isinstance(command, Capture):
-        return CARD_NOT_ACCEPTED
-    return replace(CARD_NOT_ACCEPTED, field="reserve.card")
 
 
 def _homes_of_release(command: Release, known: Known) -> tuple[Home, ...] | Refused:

@@ -5,14 +5,15 @@ their own.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from services.loyalty.clock import Clock
 from services.loyalty.domain.basket import Basket
-from services.loyalty.domain.capture import CARD_NOT_ACCEPTED, usable_points
+from services.loyalty.domain.capture import usable_points
+from services.loyalty.domain.card import accepts, card_not_accepted
 from services.loyalty.domain.decision import Refused, Summary, summary
 from services.loyalty.domain.due import settle_due
-from services.loyalty.domain.member import Member, Status
+from services.loyalty.domain.member import Member
 from services.loyalty.domain.payment import member_weight
 from services.loyalty.domain.programme import Programme
 from services.loyalty.domain.redemption import Quote, quote
@@ -207,8 +208,8 @@ def _found(target_id: str, row: Decided | None) -> Found:
 def _told(
     question: Identify | QuoteBasket, member: Member | None, moment: Moment
 ) -> Identified | Quoted | Refused:
-    if member is None or member.status is not Status.ACTIVE or question.card not in member.cards:
-        return _card_not_accepted(question)
+    if member is None or not accepts(member, question.card):
+        return card_not_accepted("identify" if isinstance(question, Identify) else "quote")
     programme = moment.programme
     member, _ = settle_due(member, programme=programme, now_us=moment.now_us, today=moment.today)
     if isinstance(question, Identify):
@@ -221,8 +222,3 @@ def _told(
         owed=member.owed,
     )
     return Quoted(summary(member), offer, programme)
-
-
-def _card_not_accepted(question: Identify | QuoteBasket) -> Refused:
-    kind = "identify" if isinstance(question, Identify) else "quote"
-    return replace(CARD_NOT_ACCEPTED, field=f"{kind}.card")

@@ -6,7 +6,6 @@ from typing import Any
 
 import orjson
 
-from services.loyalty.domain import tiers
 from services.loyalty.domain.basket import LineItem
 from services.loyalty.domain.decision import Captured
 from services.loyalty.domain.lots import LotMove
@@ -24,7 +23,6 @@ def original_from(row: Recorded, programmes: Programmes) -> Original:
     captured = decision_from_json(row.decision)
     assert isinstance(captured, Captured)
     movements, facts = orjson.loads(row.movements), orjson.loads(row.facts)
-    programme = programmes.numbered(facts["programme_version"])
     return Original(
         bucket=row.bucket,
         sequence=row.sequence,
@@ -41,8 +39,7 @@ def original_from(row: Recorded, programmes: Programmes) -> Original:
         ),
         pending_moves=tuple([_pending_move(*move) for move in movements.get("pending", ())]),
         line_items=_line_items(row.line_items),
-        programme=programme,
-        tier_percent=tiers.earn_percent(facts["tier"], programme),
+        programme=programmes.numbered(facts["programme_version"]),
         qualifying_points=facts.get("qualifying_points", 0),
     )
 

@@ -27,6 +27,7 @@ from services.loyalty.domain.decision import (
     LegBooked,
     LineRefund,
     Merged,
+    OfMember,
     Refusal,
     Refused,
     Released,
@@ -99,23 +100,6 @@ def _captured(decision: Captured) -> Mapping[str, Any]:
     return found
 
 
-OfMember = (
-    Reserved
-    | Released
-    | Voided
-    | Returned
-    | Enrolled
-    | Adjusted
-    | Merged
-    | CardsChanged
-    | BlockedSet
-    | Erased
-    | Settled
-    | Activated
-    | Expired
-    | Announced
-    | TierMoved
-)
 _RESULTS: Mapping[type[OfMember], str] = {
     Reserved: "reserved",
     Voided: "voided",

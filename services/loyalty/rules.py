@@ -3,6 +3,7 @@
 import orjson
 
 from services.loyalty.domain.capture import capture
+from services.loyalty.domain.card import card_not_accepted
 from services.loyalty.domain.command import (
     Abandon,
     Adjust,
@@ -28,6 +29,7 @@ from services.loyalty.domain.decision import (
     Refusal,
     Refused,
     Settled,
+    entry_without_points,
     summary,
 )
 from services.loyalty.domain.life import State
@@ -45,7 +47,6 @@ from services.loyalty.domain.original import Original, Reversal
 from services.loyalty.domain.reservation import release, reserve
 from services.loyalty.domain.reversal import Reversing, give_back, void
 from services.loyalty.domain.value import value
-from services.loyalty.places import card_not_accepted
 from services.loyalty.programmes.versions import Moment
 from services.loyalty.store import Decided
 
@@ -109,10 +110,12 @@ def _of_basket(command: Capture | Reserve | Release, at: Situation) -> Entry | R
     if isinstance(command, Release):
         assert member is not None, "a reservation is of a member"
         return release(member, command, named=_ended(at.named))
-    if member is None:
-        return card_not_accepted(command)
     if isinstance(command, Reserve):
+        if member is None:
+            return card_not_accepted("reserve")
         return reserve(member, command, programme=programme, now_us=at.moment.now_us)
+    if member is None:
+        return card_not_accepted("capture")
     return capture(
         member, command, programme=programme, today=at.moment.today, named=_ended(at.named)
     )
@@ -214,13 +217,10 @@ def _abandoned(command: Abandon, at: Situation) -> Outcome | Decision:
     if at.named is not None:  # the row of another abandon
         return Burnt(command.target_id)
     return Outcome(
-        Entry(
-            operation_id=command.operation_id,
-            kind=Kind.ABANDON,
-            accepted=True,
-            decision=Burnt(command.target_id),
-            transfers=(),
-            lot_moves=(),
+        entry_without_points(
+            command.operation_id,
+            Kind.ABANDON,
+            Burnt(command.target_id),
             facts={"target_id": command.target_id},
             member=None,
         )

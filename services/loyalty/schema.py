@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    and_,
 )
 
 metadata = MetaData()
@@ -175,6 +176,21 @@ job = Table(
     Column("settled", BIG, nullable=False),
 )
 
+# What leads from a locator to its journal row and, if it is a card's, to the card's member; and
+# from a journal row to its basket.
+located = and_(
+    journal.c.bucket == locator.c.home_bucket,
+    journal.c.sequence == locator.c.sequence,
+)
+owned = and_(
+    member.c.bucket == locator.c.home_bucket,
+    member.c.member_id == locator.c.member_id,
+)
+rung_up = and_(
+    basket.c.bucket == journal.c.bucket,
+    basket.c.sequence == journal.c.sequence,
+)
+
 CHECKOUT_TABLES = (bucket, member, locator, journal, basket, reversal)
 __all__ = [
     "CHECKOUT_TABLES",
@@ -183,9 +199,12 @@ __all__ = [
     "installation",
     "job",
     "journal",
+    "located",
     "locator",
     "member",
     "metadata",
+    "owned",
     "programme",
     "reversal",
+    "rung_up",
 ]

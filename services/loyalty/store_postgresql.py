@@ -176,24 +176,12 @@ _OWNERS = Statement(
 _CARD_MEMBERS = Statement(
     select(*_key_columns, *[schema.member.c[name] for name in MEMBER_COLUMNS])
     .join_from(_wanted_keys, schema.locator, _same_key)
-    .join(
-        schema.member,
-        and_(
-            schema.member.c.bucket == schema.locator.c.home_bucket,
-            schema.member.c.member_id == schema.locator.c.member_id,
-        ),
-    )
+    .join(schema.member, schema.owned)
 )
 _DECIDED = Statement(
     select(*_key_columns, *DECIDED)
     .join_from(_wanted_keys, schema.locator, _same_key)
-    .join(
-        schema.journal,
-        and_(
-            schema.journal.c.bucket == schema.locator.c.home_bucket,
-            schema.journal.c.sequence == schema.locator.c.sequence,
-        ),
-    )
+    .join(schema.journal, schema.located)
 )
 RECORDED = (
     *[schema.journal.c[name] for name in Recorded._fields[:-1]],
@@ -202,20 +190,8 @@ RECORDED = (
 _RECORDED = Statement(
     select(*_key_columns, *RECORDED)
     .join_from(_wanted_keys, schema.locator, _same_key)
-    .join(
-        schema.journal,
-        and_(
-            schema.journal.c.bucket == schema.locator.c.home_bucket,
-            schema.journal.c.sequence == schema.locator.c.sequence,
-        ),
-    )
-    .outerjoin(
-        schema.basket,
-        and_(
-            schema.basket.c.bucket == schema.journal.c.bucket,
-            schema.basket.c.sequence == schema.journal.c.sequence,
-        ),
-    )
+    .join(schema.journal, schema.located)
+    .outerjoin(schema.basket, schema.rung_up)
     .where(schema.journal.c.member_id.is_not(None))
 )
 _wanted_receipts = _unnested(schema.reversal, ("bucket", "sequence"), prefix="wanted")

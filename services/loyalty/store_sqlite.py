@@ -88,12 +88,7 @@ _OWNER = _sql(
 )
 _CARD_MEMBER = _sql(
     select(*[schema.member.c[n] for n in MEMBER_COLUMNS])
-    .join_from(
-        schema.locator,
-        schema.member,
-        (schema.member.c.bucket == schema.locator.c.home_bucket)
-        & (schema.member.c.member_id == schema.locator.c.member_id),
-    )
+    .join_from(schema.locator, schema.member, schema.owned)
     .where(*_by(schema.locator, *_KEY))
 )
 _DECIDED = _sql(
@@ -103,27 +98,13 @@ _DECIDED = _sql(
         schema.journal.c.effective_at_us,
         schema.journal.c.decision,
     )
-    .join_from(
-        schema.locator,
-        schema.journal,
-        (schema.journal.c.bucket == schema.locator.c.home_bucket)
-        & (schema.journal.c.sequence == schema.locator.c.sequence),
-    )
+    .join_from(schema.locator, schema.journal, schema.located)
     .where(*_by(schema.locator, *_KEY))
 )
 _RECORDED = _sql(
     select(*[schema.journal.c[n] for n in Recorded._fields[:-1]], schema.basket.c.line_items)
-    .join_from(
-        schema.locator,
-        schema.journal,
-        (schema.journal.c.bucket == schema.locator.c.home_bucket)
-        & (schema.journal.c.sequence == schema.locator.c.sequence),
-    )
-    .outerjoin(
-        schema.basket,
-        (schema.basket.c.bucket == schema.journal.c.bucket)
-        & (schema.basket.c.sequence == schema.journal.c.sequence),
-    )
+    .join_from(schema.locator, schema.journal, schema.located)
+    .outerjoin(schema.basket, schema.rung_up)
     .where(*_by(schema.locator, *_KEY), schema.journal.c.member_id.is_not(None))
 )
 _REVERSAL = _sql(

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from bonpunkt.till.v1 import till_pb2 as pb
-from services.loyalty.domain.basket import Basket, LineItem
+from services.loyalty.domain.basket import LINE_FIELDS, Basket, LineItem
 from services.loyalty.domain.decision import Refusal, Refused
 from services.loyalty.wire_forms import (
     NO_BREAK_SPACE,
@@ -23,16 +23,6 @@ from services.loyalty.wire_forms import (
 MINOR_MAX = 10**12  # of a line and of a basket, in minor units
 QUANTITY_MAX = 10**12  # of a line, in thousandths
 LINES_MAX = 1000
-LINE_FIELDS = (
-    "line_id",
-    "article_number",
-    "text",
-    "category",
-    "brand",
-    "quantity_milli",
-    "total_minor",
-    "vat_rate_key",
-)
 DEL = "\x7f"
 
 

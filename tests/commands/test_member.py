@@ -1,22 +1,12 @@
 """`bonpunkt member`: opened, looked at, blocked, cards exchanged, merged, corrected."""
 
 import itertools
-import subprocess
-import sys
-from collections.abc import Sequence
-
-import pytest
 
 from bonpunkt.till import operations
 from tests.commands.asking import Said, ask
 from tests.servers.ports import free_port
 from tests.servers.suite import Suite
 
-COMMANDS: list[Sequence[str]] = [
-    *(("member", verb) for verb in ("add", "import", "show", "block", "unblock", "cards", "merge")),
-    *(("member", verb) for verb in ("adjust", "adjustments", "approve", "decline", "statement")),
-    ("terminal", "end-of-day"),
-]
 LIMIT = 1000  # of the example programme
 
 _cards = itertools.count(1)
@@ -41,16 +31,6 @@ async def shown(suite: Suite, who: str) -> dict[str, object]:
 
 def is_one_line(said: Said, beginning: str) -> bool:
     return said.status == 1 and said.errors.startswith(beginning) and said.errors.count("\n") == 1
-
-
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(words: Sequence[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "services.cli", *words, "--help"], capture_output=True, text=True
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert "Usage: " in done.stdout
 
 
 # --- opening and looking --------------------------------------------------------------------

@@ -13,31 +13,10 @@ from typing import Any
 
 import pytest
 
+from tests.demo.last_line import LAST_LINE
 from tests.servers.waiting import eventually
 
 WITHIN_S = 120.0
-LAST_LINE = [
-    "baskets",
-    "checkouts_per_s",
-    "p50_ms",
-    "p99_ms",
-    "points_earned",
-    "points_redeemed",
-    "same_basket_redemptions",
-    "refused",
-    "enrolled",
-    "reserved",
-    "released",
-    "voided",
-    "returned",
-    "points_restored",
-    "points_taken_back",
-    "settled_by_night",
-    "deliveries_expected",
-    "deliveries_verified",
-    "books_balance",
-    "seconds",
-]
 # No setting of whoever runs the tests reaches the run.
 SURROUNDINGS = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 

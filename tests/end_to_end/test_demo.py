@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.demo.last_line import LAST_LINE
 from tests.end_to_end.conftest import DATABASES, fresh
 from tests.end_to_end.recorded import recordings
 from tests.servers import child
@@ -25,28 +26,7 @@ from tests.servers.process import ROOT
 RUN_WITHIN_S = 240.0
 STOP_WITHIN_S = 30.0
 BASKETS_MIN = 60
-KEYS = {
-    "baskets",
-    "checkouts_per_s",
-    "p50_ms",
-    "p99_ms",
-    "points_earned",
-    "points_redeemed",
-    "same_basket_redemptions",
-    "refused",
-    "enrolled",
-    "reserved",
-    "released",
-    "voided",
-    "returned",
-    "points_restored",
-    "points_taken_back",
-    "settled_by_night",
-    "deliveries_expected",
-    "deliveries_verified",
-    "books_balance",
-    "seconds",
-}
+KEYS = set(LAST_LINE)
 RECEIVERS = 2
 
 

@@ -101,6 +101,21 @@ def a_till_enrolment(
     return command
 
 
+def an_opening(
+    member_id: str, card: str, *, points: int = 0, operation_id: str | None = None
+) -> Enrol:
+    """An enrolment by staff, with points that the member brings along."""
+    return Enrol(
+        operation_id=operation_id or operations.new_id(),
+        fingerprint=command_fingerprint("enrol", member_id, card, "de", points),
+        origin=STAFF,
+        member_id=member_id,
+        card=card,
+        language="de",
+        opening_points=points,
+    )
+
+
 def an_adjustment(
     member_id: str, points: int, *, operation_id: str | None = None, reason: str = "as a test"
 ) -> Adjust:

@@ -11,6 +11,7 @@ from services.loyalty.office.schema import adjustment
 from services.loyalty.schema import CHECKOUT_TABLES, installation, job, programme
 from services.loyalty.store import open_store
 from tests.loyalty.ledgers import Ledger, opened
+from tests.loyalty.served import Served, served
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +48,10 @@ async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
     async with opened(ledger_url) as ledger:
         yield ledger
         await ledger.verified()
+
+
+@pytest.fixture
+async def loyalty(ledger_url: str) -> AsyncIterator[Served]:
+    """The real server on an empty ledger."""
+    async with served(ledger_url) as running:
+        yield running

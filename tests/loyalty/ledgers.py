@@ -277,9 +277,18 @@ async def opened(
 
 @asynccontextmanager
 async def restarted(ledger: Ledger) -> AsyncIterator[Ledger]:
-    """The ledger as a new process finds it days later: its writer remembers nothing."""
+    """The ledger as a new process finds it days later."""
     ledger.clock.move(timedelta(days=3))
-    writer = Writer(ledger.store, ledger.programmes, ledger.clock)
+    async with with_new_writer(ledger) as later:
+        yield later
+
+
+@asynccontextmanager
+async def with_new_writer(ledger: Ledger, store: Store | None = None) -> AsyncIterator[Ledger]:
+    """The ledger as a new process finds it: its writer remembers nothing. `store` may stand between
+    the two.
+    """
+    writer = Writer(store or ledger.store, ledger.programmes, ledger.clock)
     working = asyncio.create_task(writer.run())
     try:
         yield replace(ledger, writer=writer)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -16,18 +15,12 @@ from bonpunkt.loyalty.v1 import member_pb2 as pb
 from bonpunkt.till import operations
 from services.loyalty.member_forms import ADJUST_POINTS_MAX, REASON_MAX
 from services.runtime.grpc import bearer
-from tests.loyalty.served import TOKEN, Served, an_enrolment, refusal, served
+from tests.loyalty.served import TOKEN, Served, an_enrolment, refusal
 
 CARD = "2900000000018"
 LIMIT = 1000  # of the example programme
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_NOW = grpc.StatusCode.FAILED_PRECONDITION
-
-
-@pytest.fixture
-async def loyalty(ledger_url: str) -> AsyncIterator[Served]:
-    async with served(ledger_url) as running:
-        yield running
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.loyalty.ledgers import (
     an_enrolment,
     opened,
 )
-from tests.loyalty.served import Served, refusal, served
+from tests.loyalty.served import Served, refusal
 
 CARD, OTHER, NEW = "2900000000018", "2900000000025", "2900000000032"
 ZONE = "Europe/Berlin"
@@ -40,12 +40,6 @@ async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
             await ledger.answer(replace(an_enrolment(card), opening_points=500))
         yield ledger
         await ledger.verified()
-
-
-@pytest.fixture
-async def loyalty(ledger_url: str) -> AsyncIterator[Served]:
-    async with served(ledger_url) as running:
-        yield running
 
 
 async def end_of_day(

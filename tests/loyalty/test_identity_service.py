@@ -1,6 +1,5 @@
 """Identities over gRPC: who may do what, what is told, what is never told."""
 
-from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,6 @@ from tests.loyalty.served import TOKEN, Served, data_of, refusal, served
 
 CARD, OTHER_CARD = "2900000000018", "2900000000025"
 CODE = grpc.StatusCode
-
-
-@pytest.fixture
-async def loyalty(ledger_url: str) -> AsyncIterator[Served]:
-    async with served(ledger_url) as running:
-        yield running
 
 
 def a_profile(**changes: str) -> pb.Profile:

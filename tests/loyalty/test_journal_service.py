@@ -1,6 +1,6 @@
 """The journal for people: newest first, one member's, one entry, and the figures of the whole."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 
 import grpc
 import orjson
@@ -15,12 +15,6 @@ from tests.loyalty.served import Served, refusal, served
 
 CARD = "2900000000018"
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
-
-
-@pytest.fixture
-async def loyalty(ledger_url: str) -> AsyncIterator[Served]:
-    async with served(ledger_url) as running:
-        yield running
 
 
 async def history(

@@ -1,7 +1,6 @@
 """What staff order for a member: two become one, cards are lost and handed out."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -14,17 +13,11 @@ from services.loyalty.member_forms import REASON_MAX
 from services.loyalty.wire_forms import CARD_MAX
 from services.runtime.grpc import bearer
 from tests.loyalty.ledgers import a_wire_capture
-from tests.loyalty.served import TOKEN, Served, refusal, served
+from tests.loyalty.served import TOKEN, Served, refusal
 
 CARD, OTHER, NEW = "2900000000018", "2900000000025", "2900000000032"
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_NOW = grpc.StatusCode.FAILED_PRECONDITION
-
-
-@pytest.fixture
-async def loyalty(ledger_url: str) -> AsyncIterator[Served]:
-    async with served(ledger_url) as running:
-        yield running
 
 
 def a_merge(survivor_id: str, merged_id: str, /, **changes: str) -> pb.MergeMembersRequest:

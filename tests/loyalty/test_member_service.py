@@ -1,7 +1,6 @@
 """Members for staff: opened, looked at, blocked; each with an actor, each once."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
@@ -20,12 +19,6 @@ from tests.loyalty.served import TOKEN, Served, an_enrolment, refusal, served
 
 CARD = "2900000000018"
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
-
-
-@pytest.fixture
-async def loyalty(ledger_url: str) -> AsyncIterator[Served]:
-    async with served(ledger_url) as running:
-        yield running
 
 
 async def enrol(loyalty: Served, *enrolments: pb.Enrolment) -> list[tuple[bool, str]]:

@@ -34,7 +34,7 @@ from tests.loyalty.ledgers import (
     an_enrolment,
     opened,
 )
-from tests.loyalty.served import Served, refusal, served
+from tests.loyalty.served import Served, refusal
 
 CARD, OTHER = "2900000000018", "2900000000025"
 ZONE = "Europe/Berlin"
@@ -49,12 +49,6 @@ async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
     async with opened(ledger_url, programmes=[(0, programme)], lanes=1) as ledger:
         yield ledger
         await ledger.verified()
-
-
-@pytest.fixture
-async def loyalty(ledger_url: str) -> AsyncIterator[Served]:
-    async with served(ledger_url) as running:
-        yield running
 
 
 async def statement(

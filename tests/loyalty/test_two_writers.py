@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import psycopg
 import pytest
 
 from bonpunkt.till import operations
@@ -24,6 +23,7 @@ from tests.loyalty.ledgers import (
     wire,
 )
 from tests.scale import scaled
+from tests.servers.deadlocks import deadlocks
 
 ROUNDS = scaled(300)
 
@@ -43,21 +43,11 @@ class Pair:
 @pytest.fixture
 async def pair(postgres_ledger_url: str) -> AsyncIterator[Pair]:
     """At the end the books balance, and the database saw no deadlock."""
-    deadlocks = _deadlocks(postgres_ledger_url)
+    before = deadlocks(postgres_ledger_url)
     async with opened(postgres_ledger_url) as first, opened(postgres_ledger_url) as second:
         yield Pair(first, second)
         await first.verified()
-    assert _deadlocks(postgres_ledger_url) == deadlocks
-
-
-def _deadlocks(url: str) -> int:
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SELECT pg_stat_force_next_flush()")
-        row = connection.execute(
-            "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-        ).fetchone()
-        assert row is not None
-        return int(row[0])
+    assert deadlocks(postgres_ledger_url) == before
 
 
 def shuffled(commands: list[Command], seed: int) -> list[Command]:

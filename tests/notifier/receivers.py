@@ -85,6 +85,16 @@ class Receiver:
             self.under_way[member] -= 1
 
 
+def never_backwards(receiver: Receiver) -> bool:
+    """Repeated versions are allowed, older ones after newer ones are not."""
+    newest: dict[str, int] = {}
+    for member, version in (post.version for post in receiver.posts):
+        if version < newest.get(member, 0):
+            return False
+        newest[member] = version
+    return True
+
+
 @asynccontextmanager
 async def receiving(reply: Reply = no_content) -> AsyncIterator[Receiver]:
     receiver = Receiver(reply=reply)

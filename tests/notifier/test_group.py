@@ -16,7 +16,7 @@ from services.notifier.store import Head
 from services.runtime.grpc import bearer, channel
 from tests.notifier.feed import BUCKETS, TOKEN, Loyalty, entry
 from tests.notifier.members import joined, streams_of
-from tests.notifier.receivers import Receiver, receiving
+from tests.notifier.receivers import Receiver, never_backwards, receiving
 from tests.notifier.rig import Rig, rig, running, taken
 from tests.servers.waiting import eventually
 
@@ -50,15 +50,6 @@ def step(sequence: int, *, bucket: int = 0) -> Entry:
 def has_all(email: Receiver, *, versions: int) -> Callable[[], bool]:
     """Whether each of these versions of every member has arrived."""
     return lambda: len({post.version for post in email.posts}) == MEMBERS * versions
-
-
-def never_backwards(email: Receiver) -> bool:
-    newest: dict[str, int] = {}
-    for member, version in (post.version for post in email.posts):
-        if version < newest.get(member, 0):
-            return False
-        newest[member] = version
-    return True
 
 
 def change_all(loyalty: Loyalty, *, version: int) -> None:

@@ -15,7 +15,7 @@ from bonpunkt.notifier.v1 import notifier_pb2 as pb
 from bonpunkt.notifier.v1 import notifier_pb2_grpc as pb_grpc
 from services.runtime.grpc import bearer, channel, is_serving
 from tests.notifier.feed import BUCKETS, TOKEN, Loyalty
-from tests.notifier.receivers import SECRET, Post, Receiver, receiving
+from tests.notifier.receivers import SECRET, Post, Receiver, never_backwards, receiving
 from tests.notifier.rig import rig
 from tests.servers import child
 from tests.servers.ports import free_port
@@ -118,16 +118,6 @@ def arrived(receiver: Receiver, count: int) -> Callable[[], bool]:
 
 def str_id(member: int) -> str:
     return f"00000000-0000-0000-0000-{member:012x}"
-
-
-def never_backwards(receiver: Receiver) -> bool:
-    """Repeated versions are allowed, older ones after newer ones are not."""
-    newest: dict[str, int] = {}
-    for member, version in (post.version for post in receiver.posts):
-        if version < newest.get(member, 0):
-            return False
-        newest[member] = version
-    return True
 
 
 async def test_sigterm_ends_it_soon_though_a_receiver_hangs(

@@ -11,12 +11,12 @@ from typing import Any
 from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty.domain import command as commands
-from services.loyalty.wire_forms import command_fingerprint
+from tests.loyalty.commands import an_opening
 from tests.properties import intents, taking_back
 from tests.properties.intents import Intent
 from tests.properties.modelled import Receipt, Redeem, RedeemSome
 from tests.properties.reckoning import Line, total
-from tests.properties.shop import REASON, STAFF, Basket, Printed, Shop, at
+from tests.properties.shop import REASON, Basket, Printed, Shop, at
 from tests.properties.world import Step
 
 WRONG = "capture, wrong reservation"
@@ -42,15 +42,7 @@ def _enrol_again(shop: Shop, wish: intents.EnrolAgain) -> Step:
 
 
 def _enrolment(shop: Shop, kind: str, member_id: str, card: str, opening: int) -> Step:
-    command = commands.Enrol(
-        operation_id=shop.world.new_id(),
-        fingerprint=command_fingerprint("enrol", member_id, card, "de", opening),
-        origin=STAFF,
-        member_id=member_id,
-        card=card,
-        language="de",
-        opening_points=opening,
-    )
+    command = an_opening(member_id, card, points=opening, operation_id=shop.world.new_id())
     model = shop.world.model
     words = f"enrol {member_id} with {card} and {opening} points"
     return Step(kind, command, lambda: model.enrol(member_id, card, opening), words)

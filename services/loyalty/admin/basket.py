@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # docs/ledger.md: columns of a stored line item.
-_COLUMNS = (
+COLUMNS = (
     "line_id",
     "article_number",
     "text",
@@ -71,4 +71,4 @@ def _line(item: Mapping[str, Any], discounts: Mapping[str, int]) -> Line:
 
 def _named(item: Any) -> Mapping[str, Any]:
     """A line item is stored as a list of its columns."""
-    return item if isinstance(item, Mapping) else dict(zip(_COLUMNS, item, strict=False))
+    return item if isinstance(item, Mapping) else dict(zip(COLUMNS, item, strict=False))

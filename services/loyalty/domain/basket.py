@@ -1,5 +1,7 @@
 """A basket as the till rang it up: values only, validated where they come from the wire."""
 
+from dataclasses import fields
+
 from services.loyalty.domain.value import value
 
 
@@ -15,6 +17,10 @@ class LineItem:
     quantity_milli: int  # thousandths of the unit of sale
     total_minor: int
     vat_rate_key: str
+
+
+# The columns of a line item as it is stored (docs/ledger.md).
+LINE_FIELDS = tuple([field.name for field in fields(LineItem)])
 
 
 @value

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from services.loyalty.domain import lots, tiers
+from services.loyalty.domain.card import accepts, card_not_accepted
 from services.loyalty.domain.command import Capture, Maximum
 from services.loyalty.domain.decision import (
     JOURNALLED,
@@ -17,6 +18,7 @@ from services.loyalty.domain.decision import (
     Kind,
     Refusal,
     Refused,
+    entry_without_points,
     summary,
 )
 from services.loyalty.domain.earn import rated_weight
@@ -28,7 +30,7 @@ from services.loyalty.domain.member import (
     Member,
     PendingMove,
     Reservation,
-    Status,
+    Standing,
     apply_pending,
 )
 from services.loyalty.domain.payment import (
@@ -40,17 +42,27 @@ from services.loyalty.domain.payment import (
 from services.loyalty.domain.programme import Programme
 from services.loyalty.domain.receipt import TEMPLATE_VERSION
 from services.loyalty.domain.redemption import earned_when_redeeming, share_cap_points
+from services.loyalty.domain.value import value
 
-CARD_NOT_ACCEPTED = Refused(
-    Refusal.CARD_NOT_ACCEPTED,
-    "capture.card",
-    "this card takes no part; check the number, or go on without a card",
-)
 RESERVATION_UNKNOWN = Refused(
     Refusal.RESERVATION_UNKNOWN,
     "capture.reservation_id",
     "no points were reserved under this id for this basket; check the id, or leave it out",
 )
+
+
+@value
+class Points:
+    """What becomes of the points of one basket. `earned` is what settles a debt, is spendable, or
+    waits.
+    """
+
+    earned: int
+    redeemed: int
+    from_basket: int  # of those redeemed: earned by this very basket
+    settled: int
+    spendable: int
+    waiting: int
 
 
 def capture(
@@ -72,34 +84,32 @@ def capture(
             if named is State.NEW:
                 return RESERVATION_UNKNOWN
             if not may(named, Event.CAPTURE):
-                return _refusal_entry(member, command, _ended(named), programme=programme)
+                weight = member_weight(member, command.basket, programme)
+                return _refusal_entry(
+                    member, command, _ended(named), weight=weight, programme=programme
+                )
     elif named is not State.NEW:
         raise AssertionError("the state of a reservation that nobody named")
-    if reservation is None and not _accepts(member, command.card):
-        return CARD_NOT_ACCEPTED
+    if reservation is None and not accepts(member, command.card):
+        return card_not_accepted("capture")
     untiered = rated_weight(command.basket, programme)
     weight = weight_in_tier(untiered, member.tier, programme)
     redeemed = _points_to_redeem(member, command, reservation, weight=weight, programme=programme)
     if isinstance(redeemed, Refused):
         if redeemed.reason not in JOURNALLED:
             return redeemed
-        return _refusal_entry(member, command, redeemed, programme=programme)
+        return _refusal_entry(member, command, redeemed, weight=weight, programme=programme)
     earned = earned_when_redeeming(redeemed, weight, command.basket.total_minor, programme)
     return _entry(
         member,
         command,
         reservation,
-        earned=earned,
-        redeemed=redeemed,
+        _divided(member, reservation, earned=earned, redeemed=redeemed, programme=programme),
         untiered=untiered,
         weight=weight,
         programme=programme,
         today=today,
     )
-
-
-def _accepts(member: Member, card: str) -> bool:
-    return member.status is Status.ACTIVE and card in member.cards
 
 
 def _ended(state: State) -> Refused:
@@ -127,7 +137,7 @@ def _points_to_redeem(
         programme=programme,
         field="capture.redeem_points",
     )
-    if reservation is None or _accepts(member, command.card):
+    if reservation is None or accepts(member, command.card):
         return points
     return _no_more_than_reserved(points, command, reservation)
 
@@ -157,62 +167,60 @@ def usable_points(member: Member, reservation: Reservation | None) -> int:
 
 
 def _refusal_entry(
-    member: Member, command: Capture, refused: Refused, *, programme: Programme
+    member: Member, command: Capture, refused: Refused, *, weight: int, programme: Programme
 ) -> Entry:
-    weight = member_weight(member, command.basket, programme)
-    return Entry(
-        operation_id=command.operation_id,
-        kind=Kind.CAPTURE,
-        accepted=False,
-        decision=refused,
-        transfers=(),
-        lot_moves=(),
-        facts=_facts(member, command, weight=weight, programme=programme),
-        member=member,
+    facts = _facts(member, command, weight=weight, programme=programme)
+    return entry_without_points(
+        command.operation_id, Kind.CAPTURE, refused, facts=facts, member=member
     )
+
+
+def _divided(
+    member: Member,
+    reservation: Reservation | None,
+    *,
+    earned: int,
+    redeemed: int,
+    programme: Programme,
+) -> Points:
+    """What was owed is paid first; of the rest what this basket spends at once, or everything in a
+    programme without waiting, becomes points, and the remainder waits.
+    """
+    from_basket = max(0, redeemed - usable_points(member, reservation))
+    settled = min(earned, member.owed)
+    waiting = earned - settled - from_basket if programme.pending_days else 0
+    spendable = earned - settled - waiting
+    assert spendable >= from_basket, "redeemed more than was there"
+    return Points(earned, redeemed, from_basket, settled, spendable, waiting)
 
 
 def _entry(
     member: Member,
     command: Capture,
     reservation: Reservation | None,
+    points: Points,
     *,
-    earned: int,
-    redeemed: int,
     untiered: int,
     weight: int,
     programme: Programme,
     today: date,
 ) -> Entry:
-    """What was owed is paid first; of the rest what this basket spends at once, or everything in a
-    programme without waiting, becomes points, and the remainder waits.
-    """
-    usable = usable_points(member, reservation)
-    from_basket = max(0, redeemed - usable)
-    settled = min(earned, member.owed)
-    waiting = earned - settled - from_basket if programme.pending_days else 0
-    spendable = earned - settled - waiting
-    assert spendable >= from_basket, "redeemed more than was there"
     last_day = expires_on(today, programme.expiry_months, programme.expiry_ends)
-    earned_lot = LotMove(last_day, spendable)
-    with_earned = lots.apply(member.lots, (earned_lot,)) if spendable else member.lots
-    taken = lots.take(with_earned, redeemed) if redeemed else ()
+    earned_lot = LotMove(last_day, points.spendable)
+    with_earned = lots.apply(member.lots, (earned_lot,)) if points.spendable else member.lots
+    taken = lots.take(with_earned, points.redeemed) if points.redeemed else ()
     pending_moves: tuple[PendingMove, ...] = ()
-    if waiting:
+    if points.waiting:
         activates_on = today + timedelta(days=programme.pending_days)
-        pending_moves = (PendingMove(activates_on, last_day, waiting),)
-    tier, standing, qualifying = member.tier, member.standing, 0
-    if programme.tiers:
-        # At everybody's rate, and as if no points paid for it, so that spending never demotes.
-        qualifying = earned_when_redeeming(0, untiered, command.basket.total_minor, programme)
-        tier, standing = tiers.counted(
-            member, qualifying, on=today, today=today, programme=programme
-        )
+        pending_moves = (PendingMove(activates_on, last_day, points.waiting),)
+    qualifying, tier, standing = _counted(
+        member, untiered, command.basket.total_minor, programme=programme, today=today
+    )
     after = member.changed(
-        points=member.points + spendable - redeemed,
+        points=member.points + points.spendable - points.redeemed,
         lots=lots.apply(with_earned, taken) if taken else with_earned,
         pending_lots=apply_pending(member.pending_lots, pending_moves) if pending_moves else None,
-        receivable=member.receivable + settled if settled else None,
+        receivable=member.receivable + points.settled if points.settled else None,
         reservations=without(member.reservations, reservation) if reservation else None,
         tier=tier,
         standing=standing,
@@ -227,23 +235,14 @@ def _entry(
         operation_id=command.operation_id,
         kind=Kind.CAPTURE,
         accepted=True,
-        decision=_captured(
-            after,
-            command,
-            earned=earned,
-            redeemed=redeemed,
-            from_basket=from_basket,
-            waiting=waiting,
-            settled=settled,
-            programme=programme,
-        ),
+        decision=_captured(after, command, points, programme),
         transfers=transfers(
-            Transfer(Account.ISSUED, Account.RECEIVABLE, settled),
-            Transfer(Account.ISSUED, Account.POINTS, spendable),
-            Transfer(Account.ISSUED, Account.PENDING, waiting),
-            Transfer(Account.POINTS, Account.REDEEMED, redeemed),
+            Transfer(Account.ISSUED, Account.RECEIVABLE, points.settled),
+            Transfer(Account.ISSUED, Account.POINTS, points.spendable),
+            Transfer(Account.ISSUED, Account.PENDING, points.waiting),
+            Transfer(Account.POINTS, Account.REDEEMED, points.redeemed),
         ),
-        lot_moves=((earned_lot, *taken) if spendable else taken),
+        lot_moves=((earned_lot, *taken) if points.spendable else taken),
         facts=facts,
         member=after,
         pending_moves=pending_moves,
@@ -251,34 +250,37 @@ def _entry(
     )
 
 
+def _counted(
+    member: Member, untiered: int, total_minor: int, *, programme: Programme, today: date
+) -> tuple[int, str, Standing]:
+    """The basket's qualifying points, and the tier and standing with them: at everybody's rate,
+    and as if no points paid for it, so that spending never demotes.
+    """
+    if not programme.tiers:
+        return 0, member.tier, member.standing
+    qualifying = earned_when_redeeming(0, untiered, total_minor, programme)
+    tier, standing = tiers.counted(member, qualifying, on=today, today=today, programme=programme)
+    return qualifying, tier, standing
+
+
 def without(reservations: tuple[Reservation, ...], ended: Reservation) -> tuple[Reservation, ...]:
     return tuple([r for r in reservations if r.reservation_id != ended.reservation_id])
 
 
-def _captured(
-    after: Member,
-    command: Capture,
-    *,
-    earned: int,
-    redeemed: int,
-    from_basket: int,
-    waiting: int,
-    settled: int,
-    programme: Programme,
-) -> Captured:
-    discount = discount_of(redeemed, command.basket, programme)
+def _captured(after: Member, command: Capture, points: Points, programme: Programme) -> Captured:
+    discount = discount_of(points.redeemed, command.basket, programme)
     return Captured(
         member=summary(after),
-        points_earned=earned,
-        points_redeemed=redeemed,
-        points_redeemed_from_basket=from_basket,
+        points_earned=points.earned,
+        points_redeemed=points.redeemed,
+        points_redeemed_from_basket=points.from_basket,
         discount_minor=discount.minor,
         line_discounts=discount.line_discounts,
         vat_discounts=discount.vat_discounts,
         currency=command.basket.currency,
         receipt_version=TEMPLATE_VERSION,
-        points_pending=waiting,
-        points_settled=settled,
+        points_pending=points.waiting,
+        points_settled=points.settled,
     )
 
 

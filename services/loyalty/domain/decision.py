@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import date
 from enum import Enum
 
-from services.loyalty.domain.command import *  # noqa: F403  until everybody imports from there
 from services.loyalty.domain.discount import VatShare
 from services.loyalty.domain.ledger import Transfer
 from services.loyalty.domain.lots import LotMove
@@ -308,9 +307,8 @@ class AlreadyDecided:
     target_id: str
 
 
-Decision = (
-    Captured
-    | Reserved
+OfMember = (
+    Reserved
     | Released
     | Voided
     | Returned
@@ -325,11 +323,8 @@ Decision = (
     | Expired
     | Announced
     | TierMoved
-    | LegBooked
-    | Burnt
-    | AlreadyDecided
-    | Refused
 )
+Decision = Captured | OfMember | LegBooked | Burnt | AlreadyDecided | Refused
 
 
 @value
@@ -348,6 +343,29 @@ class Entry:
     member: Member | None
     pending_moves: tuple[PendingMove, ...] = ()
     ended: tuple[str, ...] = ()
+
+
+def entry_without_points(
+    operation_id: str,
+    kind: Kind,
+    decision: Decision,
+    *,
+    facts: Mapping[str, object],
+    member: Member | None,
+    ended: tuple[str, ...] = (),
+) -> Entry:
+    """A row that moves no points: a refusal that stays, or what is not about points."""
+    return Entry(
+        operation_id=operation_id,
+        kind=kind,
+        accepted=not isinstance(decision, Refused),
+        decision=decision,
+        transfers=(),
+        lot_moves=(),
+        facts=facts,
+        member=member,
+        ended=ended,
+    )
 
 
 def summary(member: Member) -> Summary:

@@ -5,7 +5,7 @@ from datetime import date
 from enum import Enum
 from typing import NamedTuple
 
-from services.loyalty.domain.lots import Lot
+from services.loyalty.domain.lots import Lot, LotMove
 from services.loyalty.domain.value import value
 
 
@@ -143,6 +143,21 @@ class Member:
             self.due_at_us,
         )
 
+    def emptied(self, status: Status, *, merged_into: str | None = None) -> "Member":
+        """The member's next and last version, of whom nothing is left but the id."""
+        return self.changed(
+            status=status,
+            points=0,
+            lots=(),
+            pending_lots=(),
+            receivable=0,
+            reservations=(),
+            cards=(),
+            standing=NO_STANDING,
+            announced=(),
+            merged_into=merged_into,
+        )
+
     def journalled(self, sequence: int, due_at_us: int) -> "Member":
         """The same member, whose latest journal row is `sequence`."""
         return Member(
@@ -173,6 +188,14 @@ class Member:
             if reservation.basket_id == basket_id:
                 return reservation
         return None
+
+
+def everything_out(member: Member) -> tuple[tuple[LotMove, ...], tuple[PendingMove, ...]]:
+    """The moves that empty all lots and pending lots."""
+    return (
+        tuple([LotMove(lot.expires_on, -lot.points) for lot in member.lots]),
+        tuple([PendingMove(p.activates_on, p.expires_on, -p.points) for p in member.pending_lots]),
+    )
 
 
 def apply_pending(

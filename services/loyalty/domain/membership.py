@@ -11,19 +11,19 @@ from services.loyalty.domain.decision import (
     Adjusted,
     BlockedSet,
     CardsChanged,
-    Decision,
     Enrolled,
     Entry,
     Erased,
     Kind,
     Refusal,
     Refused,
+    entry_without_points,
     summary,
 )
 from services.loyalty.domain.expiry import expires_on
 from services.loyalty.domain.ledger import Account, Transfer, transfers
 from services.loyalty.domain.lots import LotMove
-from services.loyalty.domain.member import NO_STANDING, Member, PendingMove, Status
+from services.loyalty.domain.member import Member, Status, everything_out
 from services.loyalty.domain.programme import Programme
 from services.loyalty.domain.tiers import first_tier
 
@@ -85,12 +85,12 @@ def set_blocked(member: Member, command: SetBlocked) -> Entry:
     if member.status is Status.ERASED:
         return erased_entry(member, command.operation_id, Kind.BLOCK)
     after = member.changed(status=Status.BLOCKED if command.blocked else Status.ACTIVE)
-    return _plain(
+    return entry_without_points(
         command.operation_id,
         Kind.BLOCK if command.blocked else Kind.UNBLOCK,
         BlockedSet(member=summary(after), blocked=command.blocked, reason=command.reason),
-        {"reason": command.reason},
-        after,
+        facts={"reason": command.reason},
+        member=after,
     )
 
 
@@ -113,7 +113,9 @@ def change_cards(member: Member, command: ChangeCards) -> Entry | Refused:
     if command.new_card:
         facts["card"] = card_digest(command.new_card).hex()
     decision = CardsChanged(member=summary(after), reason=command.reason)
-    return _plain(command.operation_id, Kind.CARDS, decision, facts, after)
+    return entry_without_points(
+        command.operation_id, Kind.CARDS, decision, facts=facts, member=after
+    )
 
 
 def adjust(member: Member, command: Adjust, *, programme: Programme, today: date) -> Entry:
@@ -135,7 +137,9 @@ def adjust(member: Member, command: Adjust, *, programme: Programme, today: date
             f"under a new id, take at most {member.available} points",
             points_maximum=member.available,
         )
-        return _refusal_entry(member, command.operation_id, Kind.ADJUST, refused, facts)
+        return entry_without_points(
+            command.operation_id, Kind.ADJUST, refused, facts=facts, member=member
+        )
     given, taken = max(0, command.points), max(0, -command.points)
     settled = min(given, member.owed)
     added = given - settled
@@ -174,21 +178,8 @@ def erase(member: Member, command: Erase) -> Entry:
     """
     if member.status is Status.ERASED:
         return erased_entry(member, command.operation_id, Kind.ERASE)
-    lot_moves = tuple([LotMove(lot.expires_on, -lot.points) for lot in member.lots])
-    pending_moves = tuple(
-        [PendingMove(p.activates_on, p.expires_on, -p.points) for p in member.pending_lots]
-    )
-    after = member.changed(
-        status=Status.ERASED,
-        points=0,
-        lots=(),
-        pending_lots=(),
-        receivable=0,
-        reservations=(),
-        cards=(),
-        standing=NO_STANDING,
-        announced=(),
-    )
+    lot_moves, pending_moves = everything_out(member)
+    after = member.emptied(Status.ERASED)
     forfeited = member.points + member.pending
     return Entry(
         operation_id=command.operation_id,
@@ -213,35 +204,4 @@ def erased_entry(member: Member, operation_id: str, kind: Kind) -> Entry:
     refused = Refused(
         Refusal.MEMBER_ERASED, "member_id", "this member was erased; enrol a new one if need be"
     )
-    return _refusal_entry(member, operation_id, kind, refused, {})
-
-
-def _refusal_entry(
-    member: Member, operation_id: str, kind: Kind, refused: Refused, facts: dict[str, object]
-) -> Entry:
-    return Entry(
-        operation_id=operation_id,
-        kind=kind,
-        accepted=False,
-        decision=refused,
-        transfers=(),
-        lot_moves=(),
-        facts=facts,
-        member=member,
-    )
-
-
-def _plain(
-    operation_id: str, kind: Kind, decision: Decision, facts: dict[str, object], after: Member
-) -> Entry:
-    """An entry that moves no points."""
-    return Entry(
-        operation_id=operation_id,
-        kind=kind,
-        accepted=True,
-        decision=decision,
-        transfers=(),
-        lot_moves=(),
-        facts=facts,
-        member=after,
-    )
+    return entry_without_points(operation_id, kind, refused, facts={}, member=member)

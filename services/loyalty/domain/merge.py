@@ -21,11 +21,11 @@ from services.loyalty.domain.due import derived_id
 from services.loyalty.domain.ledger import Account, Transfer, transfers
 from services.loyalty.domain.lots import LotMove
 from services.loyalty.domain.member import (
-    NO_STANDING,
     Member,
     PendingMove,
     Status,
     apply_pending,
+    everything_out,
 )
 from services.loyalty.domain.membership import erased_entry, out_of_reach
 from services.loyalty.domain.programme import Programme
@@ -94,18 +94,7 @@ def _survivor_entry(
 
 
 def _merged_entry(merged: Member, command: Merge) -> Entry:
-    after = merged.changed(
-        status=Status.MERGED,
-        points=0,
-        lots=(),
-        pending_lots=(),
-        receivable=0,
-        reservations=(),
-        cards=(),
-        standing=NO_STANDING,
-        announced=(),
-        merged_into=command.survivor_id,
-    )
+    lot_moves, pending_moves = everything_out(merged)
     return Entry(
         operation_id=derived_id(merged.member_id, f"merged {command.operation_id}"),
         kind=Kind.MERGED,
@@ -116,10 +105,8 @@ def _merged_entry(merged: Member, command: Merge) -> Entry:
             Transfer(Account.PENDING, Account.IN_TRANSIT, merged.pending),
             Transfer(Account.IN_TRANSIT, Account.RECEIVABLE, merged.owed),
         ),
-        lot_moves=tuple([LotMove(lot.expires_on, -lot.points) for lot in merged.lots]),
+        lot_moves=lot_moves,
         facts={"merged_into": command.survivor_id},
-        member=after,
-        pending_moves=tuple(
-            [PendingMove(p.activates_on, p.expires_on, -p.points) for p in merged.pending_lots]
-        ),
+        member=merged.emptied(Status.MERGED, merged_into=command.survivor_id),
+        pending_moves=pending_moves,
     )

@@ -29,7 +29,6 @@ class Original:
     pending_moves: tuple[PendingMove, ...]
     line_items: tuple[LineItem, ...] | None  # None: their retention is over
     programme: Programme  # the version by which it was decided
-    tier_percent: int  # by which it earned; every line alike, so it changes no line's share
     qualifying_points: int  # that it counted towards a tier
 
 

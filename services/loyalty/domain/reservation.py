@@ -5,6 +5,7 @@ earned by the basket itself and is nobody else's to take.
 """
 
 from services.loyalty.domain.capture import usable_points, without
+from services.loyalty.domain.card import accepts, card_not_accepted
 from services.loyalty.domain.command import Maximum, Release, Reserve
 from services.loyalty.domain.decision import (
     JOURNALLED,
@@ -14,18 +15,14 @@ from services.loyalty.domain.decision import (
     Refused,
     Released,
     Reserved,
+    entry_without_points,
     summary,
 )
 from services.loyalty.domain.life import State
-from services.loyalty.domain.member import Member, Reservation, Status
+from services.loyalty.domain.member import Member, Reservation
 from services.loyalty.domain.payment import discount_of, member_weight, points_to_redeem
 from services.loyalty.domain.programme import Programme
 
-CARD_NOT_ACCEPTED = Refused(
-    Refusal.CARD_NOT_ACCEPTED,
-    "reserve.card",
-    "this card takes no part; check the number, or go on without a card",
-)
 RESERVATION_UNKNOWN = Refused(
     Refusal.RESERVATION_UNKNOWN,
     "release.reservation_id",
@@ -39,8 +36,8 @@ def reserve(
     """A reservation that ends by itself `programme.reservation_s` from now, in place of the one
     that the basket had. Decided by the rules of a capture at this moment.
     """
-    if member.status is not Status.ACTIVE or command.card not in member.cards:
-        return CARD_NOT_ACCEPTED
+    if not accepts(member, command.card):
+        return card_not_accepted("reserve")
     before = member.reservation_of(command.basket.basket_id)
     usable = usable_points(member, before)
     weight = member_weight(member, command.basket, programme)
@@ -61,7 +58,9 @@ def reserve(
     if isinstance(points, Refused):
         if points.reason not in JOURNALLED:
             return points
-        return _refusal_entry(member, command.operation_id, Kind.RESERVE, points, facts)
+        return entry_without_points(
+            command.operation_id, Kind.RESERVE, points, facts=facts, member=member
+        )
     held = min(points, usable)
     reservation = Reservation(
         reservation_id=command.operation_id,
@@ -74,11 +73,10 @@ def reserve(
     after = member.changed(reservations=(*others, reservation))
     assert after.available >= 0, "held more than was available"
     discount = discount_of(points, command.basket, programme)
-    return Entry(
-        operation_id=command.operation_id,
-        kind=Kind.RESERVE,
-        accepted=True,
-        decision=Reserved(
+    return entry_without_points(
+        command.operation_id,
+        Kind.RESERVE,
+        Reserved(
             member=summary(after),
             points_held=held,
             points_promised=reservation.promised,
@@ -87,8 +85,6 @@ def reserve(
             vat_discounts=discount.vat_discounts,
             expires_at_us=reservation.expires_at_us,
         ),
-        transfers=(),
-        lot_moves=(),
         facts=facts,
         member=after,
         ended=(before.reservation_id,) if before is not None else (),
@@ -101,8 +97,7 @@ def release(member: Member, command: Release, *, named: State) -> Entry | Refuse
     if not live:
         if named is State.NEW:
             return RESERVATION_UNKNOWN
-        return _refusal_entry(
-            member,
+        return entry_without_points(
             command.operation_id,
             Kind.RELEASE,
             Refused(
@@ -110,40 +105,23 @@ def release(member: Member, command: Release, *, named: State) -> Entry | Refuse
                 "release.reservation_id",
                 f"this reservation is {named.value} already; there is nothing to release",
             ),
-            {"reservation_named": command.reservation_id},
+            facts={"reservation_named": command.reservation_id},
+            member=member,
         )
     reservation = live[0]
     after = member.changed(reservations=without(member.reservations, reservation))
-    return Entry(
-        operation_id=command.operation_id,
-        kind=Kind.RELEASE,
-        accepted=True,
-        decision=Released(
+    return entry_without_points(
+        command.operation_id,
+        Kind.RELEASE,
+        Released(
             member=summary(after),
             reservation_id=reservation.reservation_id,
             points_held=reservation.held,
             timed_out=False,
         ),
-        transfers=(),
-        lot_moves=(),
         facts={"basket_id": reservation.basket_id},
         member=after,
         ended=(reservation.reservation_id,),
-    )
-
-
-def _refusal_entry(
-    member: Member, operation_id: str, kind: Kind, refused: Refused, facts: dict[str, object]
-) -> Entry:
-    return Entry(
-        operation_id=operation_id,
-        kind=kind,
-        accepted=False,
-        decision=refused,
-        transfers=(),
-        lot_moves=(),
-        facts=facts,
-        member=member,
     )
 
 

@@ -21,6 +21,7 @@ from services.loyalty.domain.decision import (
     Refused,
     Returned,
     Voided,
+    entry_without_points,
     summary,
 )
 from services.loyalty.domain.due import derived_id
@@ -275,16 +276,8 @@ def _refusal_entry(
     original: Original,
     facts: Mapping[str, object],
 ) -> Entry:
-    return Entry(
-        operation_id=command.operation_id,
-        kind=kind,
-        accepted=False,
-        decision=refused,
-        transfers=(),
-        lot_moves=(),
-        facts={**_receipt_facts(original), **facts},
-        member=member,
-    )
+    facts = {**_receipt_facts(original), **facts}
+    return entry_without_points(command.operation_id, kind, refused, facts=facts, member=member)
 
 
 def _receipt_facts(original: Original) -> dict[str, object]:

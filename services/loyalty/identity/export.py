@@ -3,21 +3,17 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bonpunkt.loyalty.v1 import identity_pb2 as pb
-from services.loyalty import schema
-from services.loyalty.domain.member import Member
 from services.loyalty.feed import entry_to_wire
 from services.loyalty.identity.history import baskets_of, history, with_merged
 from services.loyalty.identity.vault import Vault
 from services.loyalty.identity.wire import identity_to_wire
-from services.loyalty.keys import member_bucket
-from services.loyalty.members import member_to_wire
+from services.loyalty.members import member_in, member_to_wire
 from services.loyalty.office.instants import micros, timestamp
 from services.loyalty.programmes.versions import Programmes
-from services.loyalty.store import MEMBER_COLUMNS, member_from_row
 
 
 async def exported(
@@ -25,7 +21,7 @@ async def exported(
 ) -> AsyncIterator[pb.ExportMemberResponse]:
     """The member, then their entries by slices; nothing if there is no such member."""
     async with _snapshot(vault.engine) as connection:
-        member = await _member(connection, member_id)
+        member = await member_in(connection, member_id)
         if member is None:
             return
         moment = programmes.moment(ledger_now_us)
@@ -49,17 +45,6 @@ def _snapshot(engine: AsyncEngine) -> Any:
     if engine.dialect.name == "postgresql":
         options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     return engine.execution_options(**options).connect()
-
-
-async def _member(connection: AsyncConnection, member_id: str) -> Member | None:
-    table = schema.member
-    found = await connection.execute(
-        select(*[table.c[name] for name in MEMBER_COLUMNS]).where(
-            table.c.bucket == member_bucket(member_id), table.c.member_id == member_id
-        )
-    )
-    row = found.one_or_none()
-    return member_from_row(row) if row is not None else None
 
 
 def _entries(rows: Sequence[Row[Any]], baskets: Mapping[int, Row[Any]]) -> list[pb.ExportedEntry]:

@@ -12,9 +12,9 @@ from services.loyalty.identity.normal import (
     normal_name,
     normal_phone,
 )
+from services.loyalty.wire_forms import is_language
 
 NAME_MAX = 100
-LANGUAGE_MAX = 35  # of a BCP 47 tag
 BIRTHDAY_FIRST = date(1900, 1, 1)
 _BLOCK = 64  # documents are padded to whole blocks: the length of a name does not show
 
@@ -124,6 +124,5 @@ def _birthday_problem(birthday: str, *, today: date) -> str:
 
 
 def _language_problem(language: str) -> str:
-    plain = language.replace("-", "")
-    fits = not language or (2 <= len(language) <= LANGUAGE_MAX and plain.isalnum())
-    return "" if fits and language.isascii() else 'language: send a BCP 47 tag such as "de"'
+    fits = not language or (is_language(language) and language.isascii())
+    return "" if fits else 'language: send a BCP 47 tag such as "de"'

@@ -11,8 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
 from bonpunkt.till import operations as build
 from bonpunkt.till.client import Till
 from bonpunkt.till.v1 import till_pb2 as pb
@@ -20,6 +18,7 @@ from tests.end_to_end.ledger import Ledger, ledger_of
 from tests.end_to_end.office import Office, office_of
 from tests.end_to_end.programme import programme_file
 from tests.end_to_end.recorded import TIMEOUT_MS, Checkout, checkouts, worth
+from tests.servers.deadlocks import deadlocks
 from tests.servers.suite import Suite, Terminal
 
 LANES_OF_SECOND = 2
@@ -64,13 +63,7 @@ class Twins:
 
     def deadlocks(self) -> int:
         """How many PostgreSQL had to break in this database."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute("SELECT pg_stat_force_next_flush()")
-            row = connection.execute(
-                "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-            ).fetchone()
-            assert row is not None
-            return int(row[0])
+        return deadlocks(self.url)
 
 
 @asynccontextmanager

@@ -86,7 +86,6 @@ def bought(
         pending_moves=entry.pending_moves,
         line_items=lines,
         programme=programme,
-        tier_percent=100,
         qualifying_points=qualifying,
     )
 

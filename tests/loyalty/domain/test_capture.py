@@ -7,11 +7,12 @@ import pytest
 
 from bonpunkt.till import operations
 from services.loyalty.domain.capture import capture
-from services.loyalty.domain.decision import Captured, Entry, Kind, Refusal, Refused
+from services.loyalty.domain.decision import Entry, Kind, Refusal, Refused
 from services.loyalty.domain.ledger import Account, Transfer
 from services.loyalty.domain.lots import LotMove
 from services.loyalty.domain.member import Member, Status
 from services.loyalty.domain.programme import Programme
+from tests.loyalty.domain.captures import accepted, refused
 from tests.loyalty.domain.members import CARD, a_member
 from tests.loyalty.examples import a_programme
 from tests.loyalty.ledgers import a_capture
@@ -30,18 +31,6 @@ def decide(
         programme=programme or a_programme(),
         today=TODAY,
     )
-
-
-def accepted(entry: Entry | Refused) -> tuple[Entry, Captured]:
-    assert isinstance(entry, Entry), entry
-    assert isinstance(entry.decision, Captured), entry
-    return entry, entry.decision
-
-
-def refused(result: Entry | Refused) -> Refused:
-    found = result.decision if isinstance(result, Entry) else result
-    assert isinstance(found, Refused), result
-    return found
 
 
 def test_earning_opens_a_lot_at_the_end_of_its_month() -> None:

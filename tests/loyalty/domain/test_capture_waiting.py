@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.loyalty.domain.capture import capture
-from services.loyalty.domain.decision import Captured, Entry, Refusal, Refused
+from services.loyalty.domain.decision import Entry, Refusal, Refused
 from services.loyalty.domain.earn import rated_weight
 from services.loyalty.domain.ledger import Account, Transfer
 from services.loyalty.domain.life import State
@@ -21,6 +21,7 @@ from services.loyalty.domain.redemption import (
     redeemable_maximum,
     redemption_refusal,
 )
+from tests.loyalty.domain.captures import accepted, refused
 from tests.loyalty.domain.members import CARD, a_member
 from tests.loyalty.examples import a_basket, a_line, a_programme
 from tests.loyalty.ledgers import a_capture
@@ -47,18 +48,6 @@ def decide(
         today=TODAY,
         named=named,
     )
-
-
-def accepted(entry: Entry | Refused) -> tuple[Entry, Captured]:
-    assert isinstance(entry, Entry), entry
-    assert isinstance(entry.decision, Captured), entry
-    return entry, entry.decision
-
-
-def refused(result: Entry | Refused) -> Refused:
-    found = result.decision if isinstance(result, Entry) else result
-    assert isinstance(found, Refused), result
-    return found
 
 
 # --- owing ----------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ import pytest
 from services.loyalty.identity.normal import Kind
 from services.loyalty.identity.profile import (
     BIRTHDAY_FIRST,
-    LANGUAGE_MAX,
     NAME_MAX,
     Profile,
     index_texts,
@@ -16,6 +15,7 @@ from services.loyalty.identity.profile import (
     profile_from,
     well_formed,
 )
+from services.loyalty.wire_forms import LANGUAGE_MAX
 from tests.loyalty.identity.conftest import ANNA
 
 TODAY = date(2026, 11, 20)

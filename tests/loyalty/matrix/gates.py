@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 from typing import Any
 
 from services.loyalty.store import Batch, BucketState, Store, Transaction
-from services.loyalty.writer import Writer
-from tests.loyalty.ledgers import WITHIN_S, Ledger
+from tests.loyalty.ledgers import WITHIN_S, Ledger, with_new_writer
 
 
 class Place(Enum):
@@ -76,14 +74,7 @@ class _GatedTransaction:
         await self._gate.pass_by(Place.BEFORE_COMMIT)
 
 
-@asynccontextmanager
-async def new_writer(ledger: Ledger, *, gate: Gate | None = None) -> AsyncIterator[Ledger]:
-    """The ledger as a new process finds it: its writer remembers nothing."""
-    store: Any = ledger.store if gate is None else GatedStore(ledger.store, gate)
-    writer = Writer(store, ledger.programmes, ledger.clock)
-    working = asyncio.create_task(writer.run())
-    try:
-        yield replace(ledger, writer=writer)
-    finally:
-        writer.stop()
-        await asyncio.wait_for(working, WITHIN_S)
+def new_writer(ledger: Ledger, *, gate: Gate | None = None) -> AbstractAsyncContextManager[Ledger]:
+    """The ledger as a new process finds it; `gate` may stop its writer."""
+    wrapped: Any = None if gate is None else GatedStore(ledger.store, gate)
+    return with_new_writer(ledger, wrapped)

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2 as pb
-from services.loyalty.domain.command import Command, Enrol, Origin
+from services.loyalty.domain.command import Command, Origin
 from services.loyalty.domain.due import derived_id
 from services.loyalty.keys import member_bucket, operation_key
-from services.loyalty.wire_forms import command_fingerprint
-from tests.loyalty.commands import BUSINESS_DATE, STAFF, a_basket_of
+from tests.loyalty.commands import BUSINESS_DATE, a_basket_of, an_opening
 from tests.loyalty.ledgers import a_wire_capture, read
 
 TILL, ANOTHER_TILL = "till-1", "till-2"
@@ -38,9 +37,9 @@ class Scene:
     def steps(self) -> tuple[Sequence[Made], Sequence[Made]]:
         """What sets the scene; the second part needs the first."""
         members = (
-            enrolment(self.member_id, self.card, points=1_000),
-            enrolment(self.other_id, self.other_card, points=300),
-            enrolment(self.third_id, self.third_card),
+            an_opening(self.member_id, self.card, points=1_000),
+            an_opening(self.other_id, self.other_card, points=300),
+            an_opening(self.third_id, self.third_card),
         )
         return members, (
             self.purchase(self.receipt_id),
@@ -114,20 +113,6 @@ def _ids(count: int) -> list[str]:
 
 def _cards(count: int) -> list[str]:
     return [f"card-{new}" for new in _ids(count)]
-
-
-def enrolment(
-    member_id: str, card: str, *, points: int = 0, operation_id: str | None = None
-) -> Enrol:
-    return Enrol(
-        operation_id=operation_id or operations.new_id(),
-        fingerprint=command_fingerprint("enrol", member_id, card, "de", points),
-        origin=STAFF,
-        member_id=member_id,
-        card=card,
-        language="de",
-        opening_points=points,
-    )
 
 
 def a_wire_return(operation_id: str, capture_id: str, number: str) -> pb.Operation:

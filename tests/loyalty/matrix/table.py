@@ -15,6 +15,7 @@ from tests.loyalty.commands import (
     a_merge,
     an_adjustment,
     an_erasure,
+    an_opening,
 )
 from tests.loyalty.ledgers import a_block
 from tests.loyalty.matrix.scene import (
@@ -25,7 +26,6 @@ from tests.loyalty.matrix.scene import (
     a_wire_return,
     a_wire_void,
     enrolled_at_the_till,
-    enrolment,
 )
 
 Make = Callable[[Scene, str], Made]  # with this operation id; always the same request
@@ -92,7 +92,7 @@ def of_nobody(request: Make) -> Refusing:
     return Refusing(
         "member_unknown",
         request,
-        lifted=lambda s: [enrolment(s.new_id, s.new_card, points=100)],
+        lifted=lambda s: [an_opening(s.new_id, s.new_card, points=100)],
     )
 
 
@@ -133,7 +133,7 @@ AT_THE_TILL: Mapping[str, Operation] = {
         unbooked=Refusing(
             "card_not_accepted",
             lambda s, i: s.reservation(i, s.new_basket_id, points=50, card=s.new_card),
-            lifted=lambda s: [enrolment(s.new_id, s.new_card, points=100)],
+            lifted=lambda s: [an_opening(s.new_id, s.new_card, points=100)],
         ),
     ),
     "capture": Operation(
@@ -149,7 +149,7 @@ AT_THE_TILL: Mapping[str, Operation] = {
         unbooked=Refusing(
             "card_not_accepted",
             lambda s, i: s.capture(i, redeem=30, card=s.new_card),
-            lifted=lambda s: [enrolment(s.new_id, s.new_card, points=100)],
+            lifted=lambda s: [an_opening(s.new_id, s.new_card, points=100)],
         ),
     ),
     "capture of a reservation": Operation(
@@ -221,11 +221,11 @@ AT_THE_TILL: Mapping[str, Operation] = {
 BY_STAFF: Mapping[str, Operation] = {
     "enrol by staff": Operation(
         Kind.ENROL,
-        lambda s, i: enrolment(s.new_id, s.new_card, points=70, operation_id=i),
-        lambda s, i: enrolment(s.new_id, s.other_new_card, points=70, operation_id=i),
+        lambda s, i: an_opening(s.new_id, s.new_card, points=70, operation_id=i),
+        lambda s, i: an_opening(s.new_id, s.other_new_card, points=70, operation_id=i),
         Once(points=70),
         booked=None,
-        unbooked=Refusing("card_taken", lambda s, i: enrolment(s.new_id, s.card, operation_id=i)),
+        unbooked=Refusing("card_taken", lambda s, i: an_opening(s.new_id, s.card, operation_id=i)),
         subject=lambda s, _: s.new_id,
     ),
     "adjust": Operation(
