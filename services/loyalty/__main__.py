@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 
 from bonpunkt.loyalty.v1 import (
     feed_pb2_grpc,
@@ -44,6 +45,7 @@ from services.loyalty.quotes import Quotes
 from services.loyalty.settings import LoyaltySettings, read
 from services.loyalty.store import Store, open_store
 from services.loyalty.store_sqlite import AlreadyOpenError
+from services.loyalty.traces import TracedLanes
 from services.runtime import metrics
 from services.runtime.compiled import CODE
 from services.runtime.databases import until_it_answers
@@ -51,6 +53,7 @@ from services.runtime.grpc import Server, TokenInterceptor
 from services.runtime.logs import configure, logger
 from services.runtime.process import run
 from services.runtime.settings import load
+from services.runtime.tracing import traced
 
 log = logger(__name__)
 SERVICES = [
@@ -98,7 +101,10 @@ async def serve(settings: LoyaltySettings, stop: asyncio.Event) -> None:
         timer = ReservationTimer(clock)
         registry = metrics.registry_of("loyalty", key_pair=settings.key_pair)
         seen = LoyaltyMetrics(registry)
-        lanes = Lanes(
+        traces = traced(settings.tracing, service="loyalty", registry=registry)
+        tracing = await closing.enter_async_context(traces)
+        make_lanes = Lanes if tracing is None else partial(TracedLanes, tracing)
+        lanes = make_lanes(
             store,
             programmes,
             clock,

@@ -11,9 +11,11 @@ from services.loyalty.identity import settings as identity
 from services.loyalty.identity.settings import IdentitySettings
 from services.loyalty.keys import BUCKET_COUNT
 from services.loyalty.retention import Retention
+from services.runtime import tracing
 from services.runtime.databases import with_password
 from services.runtime.settings import default_var, service_token
 from services.runtime.tls import OFF, KeyPair, read_key_pair
+from services.runtime.tracing import TracingSettings
 
 DEMO_PROGRAMME = Path(__file__).parent / "programmes" / "demo.json"
 
@@ -33,6 +35,7 @@ class LoyaltySettings:
     retention: Retention
     metrics_listen: str = OFF
     key_pair: KeyPair | None = None  # None: plain text, on loopback only
+    tracing: TracingSettings | None = None  # None: no traces
 
 
 def read(env: Env) -> LoyaltySettings:
@@ -58,6 +61,7 @@ def read(env: Env) -> LoyaltySettings:
         log_level=env.str("LOYALTY_LOG_LEVEL", "INFO"),
         identity=identity.read(env, ledger_url=database_url(env)),
         retention=retention.read(env),
+        tracing=tracing.read(env),
         service_token=service_token(env),
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import grpc
+from prometheus_client import CollectorRegistry
 
 from bonpunkt.notifier.v1 import notifier_pb2_grpc as pb_grpc
 from services.notifier.actors import Actors
@@ -28,9 +29,11 @@ from services.notifier.metrics import NotifierMetrics
 from services.notifier.sender import Sender
 from services.notifier.settings import Settings, read
 from services.notifier.store import Store
+from services.notifier.traces import Traces
 from services.runtime import logs, metrics, process, settings
 from services.runtime.databases import until_it_answers
 from services.runtime.grpc import Server, TokenInterceptor, bearer, channel
+from services.runtime.tracing import traced
 
 log = logs.logger(__name__)
 
@@ -73,8 +76,22 @@ async def serve(of: Settings, stop: asyncio.Event) -> None:
 async def _work(
     of: Settings, *, stop: asyncio.Event, database: Database, loyalty: grpc.aio.Channel
 ) -> None:
-    store, endpoints = Store(database), Endpoints(database)
     registry = metrics.registry_of("notifier", key_pair=of.key_pair)
+    async with traced(of.tracing, service="notifier", registry=registry) as tracing:
+        traces = Traces(tracing) if tracing is not None else None
+        await _follow(of, registry, traces, stop=stop, database=database, loyalty=loyalty)
+
+
+async def _follow(
+    of: Settings,
+    registry: CollectorRegistry,
+    traces: Traces | None,
+    *,
+    stop: asyncio.Event,
+    database: Database,
+    loyalty: grpc.aio.Channel,
+) -> None:
+    store, endpoints = Store(database), Endpoints(database)
     seen = NotifierMetrics(registry, clock=_now_us)
     duties = Duties(database, name=_name()) if of.redis_url else None
     policy = Policy(allow_loopback=of.allow_loopback, allow_private=of.allow_private_addresses)
@@ -91,10 +108,16 @@ async def _work(
         clock=_now_us,
         buckets=duties.buckets if duties else lambda: None,
         observed=seen.attempted,
+        traces=traces,
     )
     feed = Feed(channel=loyalty, metadata=bearer(of.service_token))
     intake = Intake(
-        store=store, feed=feed, clock=_now_us, announce=sender.announce, observed=seen.taken_in
+        store=store,
+        feed=feed,
+        clock=_now_us,
+        announce=sender.announce,
+        observed=seen.taken_in,
+        traces=traces,
     )
     seen.watch_feed(lambda: intake.is_away)
     group = None

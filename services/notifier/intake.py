@@ -18,6 +18,7 @@ from services.notifier.database import FAULTS
 from services.notifier.events import Entry, entry_from_journal
 from services.notifier.feed import Feed, FeedBrokenError, Messages, OtherEpochError, check
 from services.notifier.store import Head, MovedMeanwhileError, Place, Store, Taken
+from services.notifier.traces import Traces
 from services.runtime import logs
 
 PACE_S = 0.03  # between transactions: a commit costs the same for one entry as for many
@@ -59,12 +60,14 @@ class Intake:
         clock: Callable[[], int],
         announce: Callable[[set[int]], None],
         observed: Callable[[Sequence[Entry]], None] = lambda _: None,
+        traces: Traces | None = None,
     ) -> None:
         self._store = store
         self._feed = feed
         self._clock = clock
         self._announce = announce
         self._observed = observed
+        self._traces = traces
         self.is_away = False  # the feed, when it was tried last
         self._wait_s = RECONNECT_S_MIN
 
@@ -120,8 +123,11 @@ class Intake:
         if not entries:
             return place
         taken = taken_from(entries, heads=place.heads)
-        self._announce(await self._store.take_in(taken, now_us=self._clock()))
+        now_us = self._clock()
+        self._announce(await self._store.take_in(taken, now_us=now_us))
         self._observed(entries)
+        if self._traces is not None:
+            self._traces.taken_in(entries, now_us)
         return Place(epoch=place.epoch, heads={**place.heads, **taken.heads})
 
     async def _checked(self, message: FollowResponse, place: Place) -> Place:

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from services.notifier.database import FAULTS
 from services.notifier.delivery import (
@@ -23,6 +24,7 @@ from services.notifier.delivery import (
 from services.notifier.endpoints import Endpoint
 from services.notifier.recorder import Recorder
 from services.notifier.store import Due, Result, Store
+from services.notifier.traces import Traces
 from services.notifier.webhook import Courier
 from services.runtime import logs
 
@@ -60,6 +62,7 @@ class Line:
         buckets: Callable[[], Collection[int] | None],
         disable: Callable[[Endpoint, Answer], None],
         mark_failing: Callable[[Endpoint, int | None], None],
+        traces: Traces | None = None,
     ) -> None:
         self.endpoint = endpoint
         self._store = store
@@ -70,6 +73,7 @@ class Line:
         self._buckets = buckets
         self._disable = disable
         self._mark_failing = mark_failing
+        self._traces = traces
         self._failing_since_us = endpoint.failing_since_us
         self._breaker = Breaker()
         self._queue: deque[Due] = deque()
@@ -175,8 +179,7 @@ class Line:
         self._send()
 
     async def _attempt(self, due: Due) -> None:
-        at_us = self._clock()
-        answer = await self._courier.post(delivery_id=due.delivery_id, body=due.body, now_us=at_us)
+        answer = await self._post(due)
         result = Result(
             number=due.number,
             endpoint_id=self.endpoint.endpoint_id,
@@ -192,6 +195,14 @@ class Line:
         )
         self._recorder.put(result)
         self._learn(result)
+
+    async def _post(self, due: Due) -> Answer:
+        post = partial(
+            self._courier.post, delivery_id=due.delivery_id, body=due.body, now_us=self._clock()
+        )
+        if self._traces is None:
+            return await post()
+        return await self._traces.attempt(post, due, endpoint=self.endpoint.name)
 
     def _learn(self, result: Result) -> None:
         """What an answer says about the endpoint as a whole."""

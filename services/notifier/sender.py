@@ -13,6 +13,7 @@ from services.notifier.endpoints import ANSWERED_GONE, KEPT_FAILING, Endpoint, E
 from services.notifier.line import Habits, Line
 from services.notifier.recorder import Recorder
 from services.notifier.store import Result, Store
+from services.notifier.traces import Traces
 from services.notifier.webhook import Courier, key_of
 from services.runtime import logs
 
@@ -45,6 +46,7 @@ class Sender:
         clock: Callable[[], int],
         buckets: Callable[[], Collection[int] | None] = lambda: None,
         observed: Callable[[Sequence[Result]], None] = lambda _: None,
+        traces: Traces | None = None,
     ) -> None:
         """`buckets`: whose deliveries are this process's to send; None for all. `observed` hears of
         results once they are durable.
@@ -57,6 +59,7 @@ class Sender:
         self._clock = clock
         self._buckets = buckets
         self._observed = observed
+        self._traces = traces
         self._recorder = Recorder(store, recorded=self._recorded)
         self._running: dict[int, _Running] = {}
         self._acts: set[asyncio.Task[None]] = set()
@@ -104,6 +107,8 @@ class Sender:
 
     async def _adjust(self) -> None:
         """A line for every enabled endpoint, and no other."""
+        if self._acts:  # an endpoint that is just being disabled would be begun with once more
+            await asyncio.wait(self._acts)
         try:
             wanted = {
                 each.endpoint_id: each for each in await self._endpoints.all() if each.enabled
@@ -140,6 +145,7 @@ class Sender:
             buckets=self._buckets,
             disable=self._disable,
             mark_failing=self._mark_failing,
+            traces=self._traces,
         )
         return _Running(line=line, courier=courier, task=asyncio.create_task(line.run()))
 

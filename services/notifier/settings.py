@@ -7,9 +7,11 @@ from marshmallow import ValidationError, validate
 from redis.asyncio.connection import parse_url
 
 from services.notifier.delivery import SCHEDULE_S
+from services.runtime import tracing
 from services.runtime.databases import with_password
 from services.runtime.settings import default_var, service_token
 from services.runtime.tls import OFF, KeyPair, read_ca, read_key_pair
+from services.runtime.tracing import TracingSettings
 
 DAY_S = 86_400
 
@@ -30,6 +32,7 @@ class Settings:
     metrics_listen: str = OFF
     key_pair: KeyPair | None = None  # None: plain text, on loopback only
     ca: bytes | None = None  # certificates that loyalty's is checked by, PEM
+    tracing: TracingSettings | None = None  # None: no traces
     redis_url: str = ""  # empty: one notifier, which follows the feed
     redis_prefix: str = "bonpunkt"
     redis_keep: int = 1_000  # entries of a bucket that stay in Redis after they were taken in
@@ -72,6 +75,7 @@ def read(env: Env) -> Settings:
             "NOTIFIER_REDIS_PREFIX", "bonpunkt", validate=validate.Regexp(r"[a-z0-9._-]{1,64}\Z")
         ),
         redis_keep=env.int("NOTIFIER_REDIS_KEEP", 1_000, validate=validate.Range(0, 1_000_000)),
+        tracing=tracing.read(env),
         service_token=service_token(env),
     )
 

@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -26,6 +26,8 @@ DRAIN_S = 1.0
 KEEPALIVE_S = 30.0
 ERROR_CHARACTERS_MAX = 200
 
+Headers = Mapping[str, str]
+NO_HEADERS: Headers = {}
 _AddrInfo = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[str, int]]
 
 
@@ -96,9 +98,13 @@ class Courier:
     async def close(self) -> None:
         await self._session.close()
 
-    async def post(self, *, delivery_id: str, body: bytes, now_us: int) -> Answer:
-        """One attempt. Whatever the other side does, what comes of it is an `Answer`."""
-        headers = signed_headers(
+    async def post(
+        self, *, delivery_id: str, body: bytes, now_us: int, headers: Headers = NO_HEADERS
+    ) -> Answer:
+        """One attempt, with further headers. Whatever the other side does, what comes of it is an
+        `Answer`.
+        """
+        signed = signed_headers(
             keys=self._keys,
             delivery_id=delivery_id,
             timestamp_s=now_us // 1_000_000,
@@ -106,7 +112,7 @@ class Courier:
         )
         try:
             async with self._session.post(
-                self._url, data=body, headers=headers, allow_redirects=False
+                self._url, data=body, headers={**headers, **signed}, allow_redirects=False
             ) as response:
                 answer = _answer(response, now_us=now_us)
                 await _drain(response)

@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Callable
 
+from prometheus_client import CollectorRegistry
+
 from services.pos_gateway import settings as gateway_settings
 from services.pos_gateway.inflight import InFlight
 from services.pos_gateway.metrics import GatewayMetrics
 from services.pos_gateway.settings import Settings
 from services.pos_gateway.terminals import Terminals
 from services.pos_gateway.tills import SERVICE_NAME, Tills
+from services.pos_gateway.traces import Traces
 from services.pos_gateway.uplink import Uplink
 from services.runtime import grpc, logs, metrics, process, settings
+from services.runtime.tracing import Tracing, traced
 
 log = logs.logger(__name__)
 
@@ -32,9 +36,21 @@ async def serve(
     The port opens when the terminals are known, from disk or from loyalty: a gateway that does not
     know them yet would turn rightful tills away.
     """
+    registry = metrics.registry_of("gateway", key_pair=chosen.key_pair)
+    async with traced(chosen.tracing, service="gateway", registry=registry) as tracing:
+        await _serve(chosen, registry, tracing, stop=stop, listening=listening)
+
+
+async def _serve(
+    chosen: Settings,
+    registry: CollectorRegistry,
+    tracing: Tracing | None,
+    *,
+    stop: asyncio.Event,
+    listening: Callable[[int], None],
+) -> None:
     channel = grpc.channel(chosen.loyalty, ca=chosen.ca)
     terminals = Terminals(channel, token=chosen.service_token, path=chosen.terminals_path)
-    registry = metrics.registry_of("gateway", key_pair=chosen.key_pair)
     seen, in_flight = GatewayMetrics(registry), InFlight(chosen.limits)
     uplink = Uplink(
         channel,
@@ -43,8 +59,15 @@ async def serve(
         grace_s=chosen.grace_ms / 1000,
         observed=seen.answered,
     )
+    traces = None
+    if tracing is not None:
+        traces = Traces(tracing, submit=uplink.submit, accepted=lambda: in_flight.accepted)
+        uplink.on_written = traces.written
     tills = Tills(
-        terminals=terminals, submit=uplink.submit, decisions_max=chosen.till_decisions_max
+        terminals=terminals,
+        submit=uplink.submit,
+        decisions_max=chosen.till_decisions_max,
+        traces=traces,
     )
     seen.watch(tills=tills, in_flight=in_flight, uplink=uplink)
     server = grpc.Server(service_names=[SERVICE_NAME], bytes_max=grpc.MESSAGE_BYTES_MAX)

@@ -7,8 +7,10 @@ from environs import Env
 from marshmallow.validate import Range
 
 from services.pos_gateway.inflight import Limits
+from services.runtime import tracing
 from services.runtime.settings import default_var, service_token
 from services.runtime.tls import OFF, KeyPair, read_ca, read_key_pair
+from services.runtime.tracing import TracingSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class Settings:
     metrics_listen: str = OFF
     key_pair: KeyPair | None = None  # None: plain text, on loopback only
     ca: bytes | None = None  # certificates that loyalty's is checked by, PEM
+    tracing: TracingSettings | None = None  # None: no traces
 
 
 def read(env: Env) -> Settings:
@@ -50,6 +53,7 @@ def read(env: Env) -> Settings:
         ),
         loyalty=loyalty,
         ca=read_ca(env, {"GATEWAY_LOYALTY": loyalty}),
+        tracing=tracing.read(env),
         terminals_path=default_var("gateway", "terminals.json"),
         limits=limits,
         # Decisions that wait for one till to read them; beyond it the stream is dropped. Above what

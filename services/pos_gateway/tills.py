@@ -25,6 +25,7 @@ from services.pos_gateway.stream import (
     Submit,
 )
 from services.pos_gateway.terminals import Terminal, Terminals
+from services.pos_gateway.traces import Traces
 
 SERVICE_NAME = till_pb2.DESCRIPTOR.services_by_name["TillService"].full_name
 
@@ -32,9 +33,17 @@ SERVICE_NAME = till_pb2.DESCRIPTOR.services_by_name["TillService"].full_name
 class Tills:
     """Serves every till's calls and keeps track of the open streams."""
 
-    def __init__(self, *, terminals: Terminals, submit: Submit, decisions_max: int) -> None:
+    def __init__(
+        self,
+        *,
+        terminals: Terminals,
+        submit: Submit,
+        decisions_max: int,
+        traces: Traces | None = None,
+    ) -> None:
         self._terminals = terminals
         self._submit = submit
+        self._traces = traces
         self._decisions_max = decisions_max
         self._streams: set[Stream] = set()
         terminals.on_change(self._end_revoked)
@@ -43,6 +52,12 @@ class Tills:
     def streams(self) -> int:
         """How many are open."""
         return len(self._streams)
+
+    def _submit_of(self, context: Context) -> Submit:
+        """How the operations of a call go on: followed, if traces are told."""
+        if self._traces is None:
+            return self._submit
+        return self._traces.of_call(context.invocation_metadata() or ())
 
     def add_to(self, server: grpc.aio.Server) -> None:
         methods: dict[str, grpc.RpcMethodHandler[bytes, Any]] = {
@@ -61,7 +76,7 @@ class Tills:
         stream = Stream(
             context,
             terminal=terminal,
-            submit=self._submit,
+            submit=self._submit_of(context),
             decisions_max=self._decisions_max,
         )
         self._streams.add(stream)
@@ -82,13 +97,14 @@ class Tills:
         if wrong is not None:
             await _abort(context, End(grpc.StatusCode.INVALID_ARGUMENT, wrong))
         answers = _Answers(len(operations))
+        submit = self._submit_of(context)
         for index, sent in enumerate(operations):
             answer = partial(answers.put, index)
             refused = form.refusal(sent)
             if refused is not None:
                 answer(refused)
             else:
-                self._submit(sent, terminal=terminal, answer=answer)
+                submit(sent, terminal=terminal, answer=answer)
         return ledger_pb2.TillResponse(decisions=await answers.complete)
 
     def drain(self) -> None:

@@ -58,6 +58,7 @@ class Uplink:
         self._grace_s = grace_s
         self._jitter = jitter
         self._observed = observed
+        self.on_written: Callable[[int], None] | None = None  # hears each frame's last token
         self._arrived = asyncio.Event()
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._grace_timer: asyncio.TimerHandle | None = None
@@ -130,6 +131,8 @@ class Uplink:
             await self._arrived.wait()
             self._arrived.clear()
             while (frame := self._in_flight.next_frame(now_ms=_now_ms())) is not None:
+                if self.on_written is not None:
+                    self.on_written(frame.operations[-1].token)
                 await call.write(frame)
 
     async def _read(self, call: "_CommitCall") -> None:
