@@ -10,6 +10,7 @@ from services.commands.adjustments import adjust, adjustments, approve, decline
 from services.commands.backup import backup
 from services.commands.certs import certs
 from services.commands.config import config
+from services.commands.distribute import distribute
 from services.commands.endpoint import endpoint
 from services.commands.identity import identity
 from services.commands.member import member
@@ -17,6 +18,7 @@ from services.commands.member_import import import_file
 from services.commands.nightly import nightly
 from services.commands.privacy import erase, export
 from services.commands.restore import restore
+from services.commands.seed import seed
 from services.commands.serve import admin, gateway, loyalty, notifier
 from services.commands.staff import staff
 from services.commands.statements import end_of_day, statement
@@ -47,7 +49,10 @@ for command in (identity, config, certs):
 main.add_command(backup)
 main.add_command(restore)
 terminal.add_command(end_of_day)
-loyalty.add_command(nightly)
+for command in (nightly, distribute):
+    loyalty.add_command(command)
+for group in (main, loyalty):
+    group.add_command(seed)
 
 
 if __name__ == "__main__":

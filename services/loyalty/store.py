@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.loyalty.domain.ledger import PROGRAMME_ACCOUNTS, Account
 from services.loyalty.domain.member import Member, Status
-from services.loyalty.keys import Key
+from services.loyalty.keys import BUCKET_COUNT, Key
 from services.loyalty.record import (
     cards_from_json,
     cards_json,
@@ -180,12 +180,17 @@ def normal_url(url: str) -> str:
 
 
 async def open_store(url: str, *, lanes: int = 1) -> Store:
-    """The store behind a database URL. Its tables must exist (see migrations)."""
+    """The store behind a database URL. Its tables must exist (see migrations).
+
+    With as many lanes as buckets its statements are those that a distributed database takes.
+    """
     url = normal_url(url)
     if url.startswith("postgresql"):
+        from services.loyalty.store_distributed import DistributedStore
         from services.loyalty.store_postgresql import PostgresStore
 
-        return PostgresStore(url, lanes=lanes)
+        one_bucket_a_lane = lanes == BUCKET_COUNT
+        return (DistributedStore if one_bucket_a_lane else PostgresStore)(url, lanes=lanes)
     if url.startswith("sqlite"):
         from services.loyalty.store_sqlite import SqliteStore
 
