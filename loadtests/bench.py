@@ -8,232 +8,254 @@ docs/performance.md explains the rules, the settings and the keys of the result.
 import argparse
 import asyncio
 import itertools
-import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
-import psycopg
 import uvloop
 from rich.console import Console
-from rich.progress import track
 
 from bonpunkt.till.v1 import till_pb2 as pb
-from loadtests import cpu, pgbench, recorded, report
-from loadtests.generator import Outcome, connected, drive
-from loadtests.report import Shape
-from services.runtime.grpc import Metadata
+from loadtests import own_statements, page, pgbench, plan, profiling, recorded, report, tables
+from loadtests.drafts import Ledger
+from loadtests.installation import Books, Installation, captures_in, installed, verified
+from loadtests.pgbench import Script
+from loadtests.plan import POSTGRES_SETTINGS, Plan
+from loadtests.runs import Runs
+from loadtests.simulated import simulate
+from services.loyalty.store import open_store
 from tests.servers.postgres import Cluster, running_cluster
-from tests.servers.suite import Member, Suite
 
-ROOT = Path(__file__).parents[1]
-LATEST = ROOT / "loadtests" / "results" / "latest.json"
-
-# What differs from PostgreSQL's own defaults, for Bonpunkt and pgbench alike.
-POSTGRES_SETTINGS = {
-    "shared_buffers": "1GB",
-    "max_wal_size": "4GB",
-    "checkpoint_timeout": "15min",
-    "wal_compression": "lz4",
-    "jit": "off",
-}
-MAIN_SHAPE = Shape(tills=256, frame=1)
-ALL_SHAPES = (
-    Shape(tills=1, frame=1),
-    Shape(tills=16, frame=1),
-    Shape(tills=64, frame=1),
-    MAIN_SHAPE,
-    Shape(tills=16, frame=32),
-)
-ENROLLED_AT_ONCE = 4_096
-WARM_UP_CHECKOUTS = 2_000
+FLUSHES_US = (0, 250, 500, 1000)
 TABLE_WIDTH = 132
 
+Turn = Callable[[], Awaitable[None]]
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is measured, and how long."""
 
-    shapes: Sequence[Shape]
-    repetitions: int
-    checkouts: int  # of a run with 256 tills; smaller shapes do fewer
-    pgbench_s: int
+@dataclass(slots=True)
+class Limits:
+    """Our statements one by one, and our batches alone, each with a database of its own."""
 
-    def checkouts_of(self, shape: Shape) -> int:
-        """Enough that a run takes some seconds, whatever its shape."""
-        in_flight = shape.tills * shape.frame
-        share = 1.0 if in_flight >= 64 else 0.4 if in_flight >= 16 else 0.05
-        return max(shape.tills, int(self.checkouts * share))
-
-    def members(self) -> int:
-        """Every checkout is another member's."""
-        once = sum(self.checkouts_of(shape) for shape in self.shapes)
-        return WARM_UP_CHECKOUTS + self.repetitions * once
+    script: Script
+    script_url: str
+    ledger: Ledger
+    ledger_url: str
 
 
 @dataclass(slots=True)
 class Bench:
-    """A running installation, and what was measured so far."""
+    """Everything that is up, and the runs so far."""
 
-    plan: Plan
     cluster: Cluster
-    suite: Suite
-    ledger_url: str
-    tills: Sequence[Metadata]
-    cards: Iterator[str]
+    yardstick: str
+    on_postgresql: Installation
+    on_sqlite: Installation | None
+    limits: Limits | None
     baskets: Sequence[pb.Basket]
-    console: Console
-    answered: int = 0
-    checkouts: dict[Shape, list[report.Run]] = field(default_factory=dict)
-    rates: dict[int, list[pgbench.Rate]] = field(default_factory=dict)
+    runs: Runs
 
-    async def warm_up(self) -> None:
-        """Plans, caches and files as they are in the middle of a day."""
-        await self._drive(MAIN_SHAPE, checkouts=WARM_UP_CHECKOUTS)
+    async def take_turns(self) -> None:
+        """Each repetition: everything once, ours and the yardsticks in turn."""
+        await self.on_postgresql.warm_up()
+        if self.on_sqlite is not None:
+            await self.on_sqlite.warm_up()
+        for repetition in range(1, self.runs.plan.repetitions + 1):
+            self.runs.console.print(f"repetition {repetition} of {self.runs.plan.repetitions}")
+            turns = itertools.zip_longest(self._of_bonpunkt(), self._of_others())
+            for turn in filter(None, itertools.chain.from_iterable(turns)):
+                await turn()
 
-    async def measure(self, shape: Shape) -> None:
-        """One run of checkouts."""
-        self._checkpoint()
-        outcome, seconds = await self._drive(shape, checkouts=self.plan.checkouts_of(shape))
-        run = report.Run.of(outcome, cpu_s=seconds)
-        self.checkouts.setdefault(shape, []).append(run)
-        self.console.print(f"  {shape}: {run.checkouts_per_s:,.0f} checkouts/s")
+    async def books(self) -> list[Books]:
+        """Of every ledger that was written to, when all is measured."""
+        found = [await self.on_postgresql.books()]
+        if self.on_sqlite is not None:
+            found.append(await self.on_sqlite.books())
+        if self.limits is not None:
+            url = self.limits.ledger_url
+            environment = self.on_postgresql.suite.processes["loyalty"].environment
+            balance = await verified(url, environment)
+            found.append(Books(self.limits.ledger.captured, captures_in(url), balance))
+        return found
 
-    async def compare(self, clients: int, *, url: str) -> None:
-        """One run of pgbench. The services stay up and idle meanwhile."""
-        self._checkpoint()
-        rate = await asyncio.to_thread(
-            pgbench.run, url, clients=clients, seconds=self.plan.pgbench_s
-        )
-        self.rates.setdefault(clients, []).append(rate)
-        self.console.print(f"  pgbench -c {clients}: {rate.transactions_per_s:,.0f} transactions/s")
+    def _of_bonpunkt(self) -> Iterator[Turn]:
+        for load in self.runs.plan.loads:
+            installation = self.on_sqlite if load.sqlite else self.on_postgresql
+            assert installation is not None
+            yield partial(self.runs.checkouts, installation, load)
 
-    async def _drive(self, shape: Shape, *, checkouts: int) -> tuple[Outcome, dict[str, float]]:
-        cards = itertools.islice(self.cards, checkouts)
-        operations = recorded.captures(cards, self.baskets)
-        built = list(recorded.frames(operations, size=shape.frame))
-        async with connected(self.suite.gateway_target, self.tills[: shape.tills]) as calls:
-            before = self._cpu_s()
-            outcome = await drive(calls, built)
-            after = self._cpu_s()
-        self.answered += outcome.captured
-        return outcome, {name: after[name] - before[name] for name in before}
-
-    def _cpu_s(self) -> dict[str, float]:
-        """CPU seconds so far. PostgreSQL works in children; this process is everybody's parent."""
-        services = {name: cpu.own(process.pid) for name, process in self.suite.processes.items()}
-        database = cpu.family(self.cluster.process.pid)
-        return services | {"postgresql": database, "generator": cpu.own(os.getpid())}
-
-    def _checkpoint(self) -> None:
-        """So that no run pays for what another wrote."""
-        with psycopg.connect(self.cluster.url("postgres"), autocommit=True) as connection:
-            connection.execute("CHECKPOINT")
+    def _of_others(self) -> Iterator[Turn]:
+        cluster, runs, limits = self.cluster, self.runs, self.limits
+        for clients in pgbench.CLIENTS:
+            yield partial(runs.pgbench, cluster, self.yardstick, clients=clients)
+        if limits is None:
+            return
+        own = partial(runs.own_statements, cluster, limits.script_url, script=limits.script)
+        for clients in pgbench.CLIENTS:
+            yield partial(own, clients=clients)
+        for size in plan.BATCH_SIZES:
+            yield partial(runs.batches, cluster, limits.ledger, self.baskets, size=size)
 
 
-async def bench(plan: Plan, *, folder: Path, console: Console) -> report.Result:
+async def bench(
+    planned: Plan, *, folder: Path, console: Console, flame_graphs: Path | None = None
+) -> report.Result:
     """Sets everything up, measures, and checks that the books agree with what was counted."""
-    with running_cluster(POSTGRES_SETTINGS, parent=folder) as cluster:
-        yardstick = cluster.create_database("pgbench")
-        console.print(f"preparing pgbench, scale {pgbench.SCALE}")
-        await asyncio.to_thread(pgbench.prepare, yardstick)
-        ledger = cluster.create_database("loyalty")
-        with tempfile.TemporaryDirectory(prefix="bonpunkt-bench-") as data:
-            async with Suite(Path(data), database=ledger) as suite:
-                running = await _load(
-                    plan, cluster=cluster, suite=suite, url=ledger, console=console
-                )
-                await _take_turns(running, yardstick=yardstick)
-                books = await suite.verify()
-        return report.Result.of(
-            checkouts=running.checkouts,
-            rates=running.rates,
-            answered=running.answered,
-            journal_rows=_captures_journalled(ledger),
-            books=books,
-            settings=POSTGRES_SETTINGS,
-            folder=folder,
-        )
-
-
-async def _load(plan: Plan, *, cluster: Cluster, suite: Suite, url: str, console: Console) -> Bench:
-    """Tills, members and baskets; statistics afterwards, since plans depend on them."""
-    tills_max = max(shape.tills for shape in (*plan.shapes, MAIN_SHAPE))
-    terminals = [
-        await suite.add_terminal(f"till-{number}")
-        for number in track(range(tills_max), "adding tills", console=console)
-    ]
-    members: list[Member] = []
-    for first in track(range(0, plan.members(), ENROLLED_AT_ONCE), "enrolling", console=console):
-        members += await suite.enrol(min(ENROLLED_AT_ONCE, plan.members() - first))
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ANALYZE")
     console.print("reading recorded baskets")
-    return Bench(
-        plan=plan,
-        cluster=cluster,
-        suite=suite,
-        ledger_url=url,
-        tills=[terminal.metadata for terminal in terminals],
-        cards=iter([member.card for member in members]),
-        baskets=recorded.baskets(plan.checkouts),
-        console=console,
+    baskets = recorded.baskets(planned.checkouts)
+    runs = Runs(planned, console)
+    async with AsyncExitStack() as closing:
+        cluster = closing.enter_context(running_cluster(POSTGRES_SETTINGS, parent=folder))
+        up = await _prepared(closing, runs, cluster=cluster, baskets=baskets, folder=folder)
+        await up.take_turns()
+        profile = {}
+        if flame_graphs is not None:
+            profile = await profiling.profile(
+                up.on_postgresql, folder=flame_graphs, console=console
+            )
+        books = await up.books()
+    disks: dict[int, report.Flushes] = {}
+    if planned.flushes_us:
+        disks, other = await simulate(planned, baskets=baskets, folder=folder, console=console)
+        books.append(other)
+    return report.Result.of(
+        runs.measured,
+        disks=disks,
+        profile=profile,
+        books=books,
+        settings=POSTGRES_SETTINGS,
+        folder=folder,
     )
 
 
-async def _take_turns(running: Bench, *, yardstick: str) -> None:
-    await running.warm_up()
-    for repetition in range(1, running.plan.repetitions + 1):
-        running.console.print(f"repetition {repetition} of {running.plan.repetitions}")
-        turns = itertools.zip_longest(running.plan.shapes, pgbench.CLIENTS)
-        for shape, clients in turns:
-            if shape is not None:
-                await running.measure(shape)
-            if clients is not None:
-                await running.compare(clients, url=yardstick)
+async def _prepared(
+    closing: AsyncExitStack,
+    runs: Runs,
+    *,
+    cluster: Cluster,
+    baskets: Sequence[pb.Basket],
+    folder: Path,
+) -> Bench:
+    """Databases with statistics, services, tills and members."""
+    runs.console.print(f"preparing pgbench, scale {pgbench.SCALE}")
+    yardstick = cluster.create_database("pgbench")
+    await asyncio.to_thread(pgbench.prepare, yardstick)
+    limits = None
+    if runs.plan.with_limits:
+        limits = await _limits(closing, cluster=cluster, baskets=baskets)
+    installations = {}
+    for sqlite in (False, True):
+        loads = [load for load in runs.plan.loads if load.sqlite is sqlite]
+        if loads:
+            installations[sqlite] = await closing.enter_async_context(
+                installed(
+                    loads,
+                    members=runs.plan.members(loads),
+                    baskets=baskets,
+                    folder=folder,
+                    cluster=None if sqlite else cluster,
+                    console=runs.console,
+                )
+            )
+    return Bench(
+        cluster=cluster,
+        yardstick=yardstick,
+        on_postgresql=installations[False],
+        on_sqlite=installations.get(True),
+        limits=limits,
+        baskets=baskets,
+        runs=runs,
+    )
 
 
-def _captures_journalled(url: str) -> int:
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT count(*) FROM journal WHERE kind = 'capture'").fetchone()
-    assert row is not None
-    return int(row[0])
+async def _limits(
+    closing: AsyncExitStack, *, cluster: Cluster, baskets: Sequence[pb.Basket]
+) -> Limits:
+    script_url, ledger_url = map(cluster.create_database, ("statements", "batches"))
+    script = await own_statements.prepare(script_url, baskets)
+    store = await open_store(ledger_url)
+    closing.push_async_callback(store.close)
+    return Limits(script, script_url, await Ledger.made(store), ledger_url)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m loadtests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short repetition, for a look")
-    parser.add_argument("--all", action="store_true", help="1, 16, 64, 256 tills, and frames of 32")
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="also 16 and 64 tills, TLS, the full mix, our own statements one by one, our batches "
+        "alone, and --flush-us",
+    )
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--checkouts", type=int, default=30_000, help="of a run with 256 tills")
-    parser.add_argument("--output", type=Path, help=f"default {LATEST.relative_to(ROOT)}")
+    parser.add_argument(
+        "--flush-us",
+        type=_microseconds,
+        metavar="0,250,…",
+        help="what other disks would give: also measure with each flush so much longer",
+    )
+    parser.add_argument(
+        "--profile", type=Path, metavar="FOLDER", help="write flame graphs there, with py-spy"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help=f"default: {page.LATEST.relative_to(page.ROOT)}, and docs/performance.md from it",
+    )
     parser.add_argument(
         "--folder",
         type=Path,
         default=Path(tempfile.gettempdir()),
-        help="where the database is put; a folder in memory would measure no disk",
+        help="where the databases are put; a folder in memory would measure no disk",
     )
     return parser.parse_args()
 
 
+def _microseconds(words: str) -> tuple[int, ...]:
+    return tuple(int(word) for word in words.split(","))
+
+
+def _planned(arguments: argparse.Namespace) -> Plan:
+    flushes_us = FLUSHES_US if arguments.all else ()
+    if arguments.flush_us is not None:
+        flushes_us = arguments.flush_us
+    return Plan(
+        loads=plan.ALL_LOADS if arguments.all else plan.GOAL_LOADS,
+        repetitions=1 if arguments.quick else arguments.repetitions,
+        checkouts=4_000 if arguments.quick else arguments.checkouts,
+        pgbench_s=2 if arguments.quick else 8,
+        with_limits=arguments.all,
+        flushes_us=flushes_us,
+        profiled=arguments.profile is not None,
+    )
+
+
 def main() -> None:
     arguments = _arguments()
-    plan = Plan(
-        shapes=ALL_SHAPES if arguments.all else (MAIN_SHAPE,),
-        repetitions=1 if arguments.quick else arguments.repetitions,
-        checkouts=5_000 if arguments.quick else arguments.checkouts,
-        pgbench_s=3 if arguments.quick else 10,
-    )
+    if arguments.profile is not None:
+        arguments.profile.mkdir(parents=True, exist_ok=True)
     console = Console(stderr=True)
-    result = uvloop.run(bench(plan, folder=arguments.folder, console=console))
-    Console(width=TABLE_WIDTH).print(report.table(result))
-    output = arguments.output or (None if arguments.quick else LATEST)
-    if output is not None:
-        report.write(result, output)
+    result = uvloop.run(
+        bench(
+            _planned(arguments),
+            folder=arguments.folder,
+            console=console,
+            flame_graphs=arguments.profile,
+        )
+    )
+    for table in tables.tables(asdict(result)):
+        Console(width=TABLE_WIDTH).print(table.rich(), "")
     problems = result.problems()
     for problem in problems:
         console.print(f"[red]not valid:[/red] {problem}")
+    if arguments.output is not None:
+        report.write(result, arguments.output)
+    elif not (problems or arguments.quick):
+        report.write(result, page.LATEST)
+        page.write()
     raise SystemExit(1 if problems else 0)
 
 

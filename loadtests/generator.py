@@ -1,4 +1,5 @@
-"""A lean load generator: many tills, each with one message in flight, in one asyncio process.
+"""A lean load generator: many tills in one asyncio process, each with one message in flight, or
+with arrivals by the clock.
 
 It sends what was serialised in advance, and looks at the decisions when the clock has stopped. It
 shares the machine with what it measures, so every microsecond it saves is one that the service can
@@ -6,11 +7,13 @@ use.
 """
 
 import asyncio
+import gc
+import itertools
 import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -20,6 +23,7 @@ import uuid_utils.compat as uuids
 from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till.v1 import till_pb2 as pb
 from loadtests.recorded import Frame
+from loadtests.ticks import Ticks
 from services.runtime.grpc import Metadata, channel
 
 OPEN = "/bonpunkt.till.v1.TillService/Open"
@@ -33,6 +37,7 @@ class Outcome:
 
     seconds: float = 0.0
     captured: int = 0
+    questions: int = 0  # answered: identified, quoted
     others: Counter[str] = field(default_factory=Counter)  # refusals by reason, undecided by cause
     latencies_s: list[float] = field(default_factory=list)
 
@@ -43,9 +48,9 @@ class Outcome:
 
     @property
     def refused_share(self) -> float:
-        """The share of operations that were not captured."""
+        """The share of operations that were neither captured nor answered."""
         others = self.others.total()
-        return others / (others + self.captured)
+        return others / (others + self.captured + self.questions)
 
     def percentile_ms(self, share: float) -> float:
         """The latency that `share` of the messages did not exceed, by nearest rank."""
@@ -54,9 +59,11 @@ class Outcome:
 
 
 @asynccontextmanager
-async def connected(target: str, tills: Sequence[Metadata]) -> AsyncIterator[list[Call]]:
+async def connected(
+    target: str, tills: Sequence[Metadata], *, ca: bytes | None = None
+) -> AsyncIterator[list[Call]]:
     """A stream for each till, known to the gateway; `tills` are what each shows about itself."""
-    channels = [channel(target) for _ in range(min(CHANNELS, len(tills)))]
+    channels = [channel(target, ca=ca) for _ in range(min(CHANNELS, len(tills)))]
     try:
         calls: list[Call] = [
             channels[number % len(channels)].stream_stream(OPEN)(metadata=metadata)
@@ -69,13 +76,27 @@ async def connected(target: str, tills: Sequence[Metadata]) -> AsyncIterator[lis
         await asyncio.gather(*(each.close() for each in channels))
 
 
-async def drive(calls: Sequence[Call], frames: Iterable[Frame]) -> Outcome:
-    """Sends all frames through the tills' streams and waits for every decision.
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No garbage collection in this process: it would look at everything that was built in advance,
+    at a time that is somebody else's.
+    """
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
-    Each till has one frame in flight; a till that is free takes the next.
+
+async def drive(calls: Sequence[Call], visits: Iterable[Iterable[Frame]]) -> Outcome:
+    """Sends the frames of all visits through the tills' streams and waits for every decision.
+
+    Each till has one frame in flight, and sends those of one visit one after the other; a till that
+    is free takes the next visit.
     """
     outcome = Outcome()
-    remaining = iter(frames)
+    remaining = iter(visits)
     responses: list[bytes] = []
     begun = time.perf_counter()
     await asyncio.gather(*(_till(call, remaining, responses, outcome) for call in calls))
@@ -83,6 +104,48 @@ async def drive(calls: Sequence[Call], frames: Iterable[Frame]) -> Outcome:
     for response in responses:
         _count(pb.OpenResponse.FromString(response), outcome)
     return outcome
+
+
+async def arrive(calls: Sequence[Call], frames: Sequence[Frame], *, per_s: float) -> Outcome:
+    """Sends `per_s` frames a second, evenly, through the tills in turn, whatever was answered.
+
+    A frame's latency counts from when it was due: what waits because the service is late counts
+    as waiting. Each frame is one operation.
+    """
+    outcome = Outcome()
+    queues: list[asyncio.Queue[Frame | None]] = [asyncio.Queue() for _ in calls]
+    due_s: dict[str, float] = {}
+    answers: list[tuple[float, bytes]] = []
+    begun = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for number, (call, queue) in enumerate(zip(calls, queues, strict=True)):
+            group.create_task(_send(call, queue))
+            group.create_task(_receive(call, len(frames[number :: len(calls)]), answers))
+        async with Ticks(per_s=per_s) as ticks:
+            for frame, queue in zip(frames, itertools.cycle(queues), strict=False):
+                due_s[frame.first_id] = await ticks.next()
+                queue.put_nowait(frame)
+        for queue in queues:
+            queue.put_nowait(None)
+    outcome.seconds = time.monotonic() - begun
+    for answered_s, response in answers:
+        decisions = pb.OpenResponse.FromString(response)
+        _count(decisions, outcome)
+        for decision in decisions.decisions:
+            outcome.latencies_s.append(answered_s - due_s[decision.operation_id])
+    return outcome
+
+
+async def _send(call: Call, queue: "asyncio.Queue[Frame | None]") -> None:
+    while (frame := await queue.get()) is not None:
+        await call.write(frame.request)
+
+
+async def _receive(call: Call, awaited: int, answers: list[tuple[float, bytes]]) -> None:
+    while awaited > 0:
+        response = await _read(call)
+        answers.append((time.monotonic(), response))
+        awaited -= _decisions(response)
 
 
 async def _greet(call: Call) -> None:
@@ -96,10 +159,10 @@ async def _greet(call: Call) -> None:
 
 
 async def _till(
-    call: Call, remaining: Iterator[Frame], responses: list[bytes], outcome: Outcome
+    call: Call, remaining: Iterator[Iterable[Frame]], responses: list[bytes], outcome: Outcome
 ) -> None:
     clock = time.perf_counter
-    for frame in remaining:
+    for frame in itertools.chain.from_iterable(remaining):
         begun = clock()
         await call.write(frame.request)
         awaited = frame.operations
@@ -129,6 +192,8 @@ def _count(response: pb.OpenResponse, outcome: Outcome) -> None:
         kind = decision.WhichOneof("result")
         if kind == "captured":
             outcome.captured += 1
+        elif kind in ("identified", "quoted"):
+            outcome.questions += 1
         elif kind == "refused":
             outcome.others[pb.Reason.Name(decision.refused.reason)] += 1
         elif kind == "undecided":

@@ -20,10 +20,11 @@ BASKETS_KEPT = 20_000  # distinct recorded baskets in use; after these, the same
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A serialised OpenRequest, and the number of operations in it."""
+    """A serialised OpenRequest, the number of operations in it, and the id of the first."""
 
     request: bytes
     operations: int
+    first_id: str
 
 
 def baskets(count: int) -> list[pb.Basket]:
@@ -44,6 +45,17 @@ def captures(cards: Iterable[str], recorded: Sequence[pb.Basket]) -> Iterator[pb
         yield capture(card, recorded[number % len(recorded)], redeems=redeems)
 
 
+def visits(cards: Iterable[str], recorded: Sequence[pb.Basket]) -> Iterator[list[Frame]]:
+    """What a till sends for one customer after the other: who is it, what would this basket earn,
+    and the capture, each as a message of its own.
+    """
+    for operation in captures(cards, recorded):
+        card, basket = operation.capture.card, operation.capture.basket
+        identify = _question(pb.Operation(identify=pb.Identify(card=card)))
+        quote = _question(pb.Operation(quote=pb.Quote(card=card, basket=basket)))
+        yield list(frames([identify, quote, operation], size=1))
+
+
 def capture(card: str, recorded: pb.Basket, *, redeems: bool) -> pb.Operation:
     """A capture of a recorded basket, as a new purchase with a receipt of its own."""
     basket = pb.Basket()
@@ -58,8 +70,15 @@ def capture(card: str, recorded: pb.Basket, *, redeems: bool) -> pb.Operation:
     return operation
 
 
+def _question(operation: pb.Operation) -> pb.Operation:
+    operation.id = str(uuids.uuid7())
+    operation.timeout_ms = TIMEOUT_MS
+    return operation
+
+
 def frames(operations: Iterable[pb.Operation], *, size: int) -> Iterator[Frame]:
     """Messages of `size` operations each; the last may be smaller."""
     iterator = iter(operations)
     while chunk := list(itertools.islice(iterator, size)):
-        yield Frame(pb.OpenRequest(operations=chunk).SerializeToString(), len(chunk))
+        request = pb.OpenRequest(operations=chunk).SerializeToString()
+        yield Frame(request, len(chunk), chunk[0].id)

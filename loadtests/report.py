@@ -1,50 +1,36 @@
-"""The result of a benchmark: medians, ratios, a table for people and JSON for machines."""
+"""The result of a benchmark: medians and ratios, as JSON for machines. tables.py makes tables of it
+for people, chart.py charts.
+"""
 
 import json
-import os
-import platform
 import statistics
-import tempfile
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-from rich.table import Table
-
+from loadtests import goals
+from loadtests.batches import BatchRun
 from loadtests.generator import Outcome
+from loadtests.installation import Books
+from loadtests.machine import machine
 from loadtests.pgbench import Rate
+from loadtests.plan import FRAMES, HALF_PEAK, MAIN, ONE, SQLITE, Load
 
 REFUSED_SHARE_MAX = 0.02
-FLUSHES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """So many tills, each with one message of so many operations in flight."""
-
-    tills: int
-    frame: int
-
-    def __str__(self) -> str:
-        tills = f"{self.tills} till" + ("s" if self.tills > 1 else "")
-        return tills if self.frame == 1 else f"{tills}, frames of {self.frame}"
-
-    @property
-    def key(self) -> str:
-        """256_tills; 16_tills_frames_32."""
-        return f"{self.tills}_tills" + ("" if self.frame == 1 else f"_frames_{self.frame}")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of checkouts. Latencies are those of a message, from its write to its last answer."""
+    """One run of checkouts. Latencies are those of a message, from its write to its last answer;
+    with arrivals by the clock, from when it was due.
+    """
 
     checkouts: int
     seconds: float
     checkouts_per_s: float
+    operations_per_s: float
     p50_ms: float
     p99_ms: float
     refused_share: float
@@ -54,10 +40,12 @@ class Run:
     @classmethod
     def of(cls, outcome: Outcome, *, cpu_s: Mapping[str, float]) -> Self:
         """`cpu_s`: the CPU time of each process during the run."""
+        operations = outcome.captured + outcome.questions
         return cls(
             checkouts=outcome.captured,
             seconds=round(outcome.seconds, 3),
             checkouts_per_s=round(outcome.per_s, 1),
+            operations_per_s=round(operations / outcome.seconds, 1),
             p50_ms=round(outcome.percentile_ms(0.50), 2),
             p99_ms=round(outcome.percentile_ms(0.99), 2),
             refused_share=round(outcome.refused_share, 5),
@@ -66,6 +54,24 @@ class Run:
                 name: round(spent / outcome.captured * 1e6, 1) for name, spent in cpu_s.items()
             },
         )
+
+
+@dataclass(slots=True)
+class Measured:
+    """Every run so far, by what was measured."""
+
+    checkouts: dict[Load, list[Run]] = field(default_factory=dict)
+    pgbench: dict[int, list[Rate]] = field(default_factory=dict)
+    own_statements: dict[int, list[Rate]] = field(default_factory=dict)
+    batches: dict[int, list[BatchRun]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Flushes:
+    """What was measured on a disk that is simulated, and how long a flush took there."""
+
+    measured: Measured = field(default_factory=Measured)
+    took_us: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,18 @@ class Result:
     checkouts: dict[str, dict[str, Any]]
     pgbench: dict[str, dict[str, float]]
     pgbench_best_per_s: float
+    own_statements: dict[str, dict[str, float]]
+    own_statements_best_per_s: float | None
+    batches: dict[str, dict[str, Any]]
     ratio_256_tills_to_pgbench: float | None
     ratio_frames_32_to_pgbench: float | None
+    ratio_256_tills_to_own_statements: float | None
+    ratio_one_till_p50_to_pgbench: float | None
+    ratio_half_peak_p99_to_one_till_p50: float | None
+    ratio_sqlite_to_postgresql: float | None
+    goals: dict[str, dict[str, Any]]
+    simulated_disks: list[dict[str, Any]]
+    profile: dict[str, dict[str, Any]]
     checkouts_counted: int
     journal_rows: int
     books_balance: bool
@@ -88,44 +104,46 @@ class Result:
     @classmethod
     def of(
         cls,
+        measured: Measured,
         *,
-        checkouts: Mapping[Shape, Sequence[Run]],
-        rates: Mapping[int, Sequence[Rate]],
-        answered: int,
-        journal_rows: int,
-        books: Mapping[str, Any],
+        disks: Mapping[int, Flushes],
+        profile: Mapping[str, dict[str, Any]],
+        books: Sequence[Books],
         settings: Mapping[str, str],
         folder: Path,
     ) -> Self:
-        pgbench = {
-            str(clients): {
-                "transactions_per_s": statistics.median(run.transactions_per_s for run in runs),
-                "latency_average_ms": statistics.median(run.latency_average_ms for run in runs),
-            }
-            for clients, runs in rates.items()
-        }
-        best = max(figures["transactions_per_s"] for figures in pgbench.values())
-        medians = {shape.key: _median(shape, runs) for shape, runs in checkouts.items()}
+        """`disks` by how much longer a flush took there, in microseconds."""
+        checkouts = {load.key: _median(load, runs) for load, runs in measured.checkouts.items()}
+        pgbench, own = _rates(measured.pgbench), _rates(measured.own_statements)
+        ratios = _ratios(checkouts, pgbench, own)
         return cls(
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
             machine=machine(folder),
             postgresql_settings=dict(settings),
-            repetitions=max(len(runs) for runs in rates.values()),
-            checkouts=medians,
+            repetitions=max(len(runs) for runs in measured.pgbench.values()),
+            checkouts=checkouts,
             pgbench=pgbench,
-            pgbench_best_per_s=best,
-            ratio_256_tills_to_pgbench=_ratio(medians.get("256_tills"), best),
-            ratio_frames_32_to_pgbench=_ratio(medians.get("16_tills_frames_32"), best),
-            checkouts_counted=answered,
-            journal_rows=journal_rows,
-            books_balance=bool(books["ok"]),
+            pgbench_best_per_s=_best(pgbench) or 0.0,
+            own_statements=own,
+            own_statements_best_per_s=_best(own),
+            batches={str(size): _batches(runs) for size, runs in measured.batches.items()},
+            **ratios,
+            goals=goals.judged(ratios),
+            simulated_disks=[_disk(longer_us, found) for longer_us, found in disks.items()],
+            profile=dict(profile),
+            checkouts_counted=sum(each.counted for each in books),
+            journal_rows=sum(each.journal_rows for each in books),
+            books_balance=all(each.balance for each in books),
         )
 
     def problems(self) -> list[str]:
         """Why the figures may not be quoted; empty if they may."""
+        loads = [("", self.checkouts)]
+        loads += [(f" ({d['flush_longer_us']} µs)", d["checkouts"]) for d in self.simulated_disks]
         found = [
-            f"{key}: {figures['refused_share']:.1%} of the checkouts were refused"
-            for key, figures in self.checkouts.items()
+            f"{key}{where}: {figures['refused_share']:.1%} of the operations were refused"
+            for where, checkouts in loads
+            for key, figures in checkouts.items()
             if figures["refused_share"] >= REFUSED_SHARE_MAX
         ]
         if self.journal_rows != self.checkouts_counted:
@@ -135,94 +153,96 @@ class Result:
         return found
 
 
-def machine(folder: Path) -> dict[str, Any]:
-    """On what it was measured; figures of two machines are not comparable."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return {
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gib": round(memory / 2**30, 1),
-        "file_system": _file_system(folder),
-        "flush_us": round(_flush_s(folder) * 1e6),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-    }
-
-
 def write(result: Result, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
 
 
-def table(result: Result) -> Table:
-    """One line a load; CPU time in microseconds for each checkout."""
-    best = result.pgbench_best_per_s
-    processes = list(next(iter(result.checkouts.values()))["cpu_us_per_checkout"])
-    made = Table(title=f"medians of {result.repetitions}")
-    made.add_column("load", no_wrap=True)
-    for heading in ("a second", "÷ best pgbench", "p50 ms", "p99 ms"):
-        made.add_column(heading, justify="right")
-    for process in processes:
-        made.add_column(f"{process} µs", justify="right")
-    for key, figures in result.checkouts.items():
-        rate = figures["checkouts_per_s"]
-        latencies = (f"{figures['p50_ms']:.1f}", f"{figures['p99_ms']:.1f}")
-        cpu = (f"{figures['cpu_us_per_checkout'][process]:.0f}" for process in processes)
-        made.add_row(f"bonpunkt {key}", f"{rate:,.0f}", f"{rate / best:.2f}", *latencies, *cpu)
-    for clients, pgbench in result.pgbench.items():
-        rate = pgbench["transactions_per_s"]
-        average = f"⌀ {pgbench['latency_average_ms']:.1f}"
-        made.add_row(f"pgbench -c {clients}", f"{rate:,.0f}", f"{rate / best:.2f}", average)
-    return made
+def _ratios(
+    checkouts: Mapping[str, Mapping[str, Any]],
+    pgbench: Mapping[str, Mapping[str, float]],
+    own: Mapping[str, Mapping[str, float]],
+) -> dict[str, float | None]:
+    def rate(load: Load) -> float | None:
+        return checkouts[load.key]["checkouts_per_s"] if load.key in checkouts else None
 
+    def latency(load: Load, percentile: str) -> float | None:
+        return checkouts[load.key][percentile] if load.key in checkouts else None
 
-def _median(shape: Shape, runs: Sequence[Run]) -> dict[str, Any]:
-    """The figures of a shape: each the median of the runs, but the worst share of refusals."""
-
-    def middle(values: Iterable[float]) -> float:
-        return round(statistics.median(values), 2)
-
+    best, own_best, one_p50_ms = _best(pgbench), _best(own), latency(ONE, "p50_ms")
+    one_client_p50_ms = pgbench["1"]["p50_ms"] if "1" in pgbench else None
     return {
-        "tills": shape.tills,
-        "frame": shape.frame,
-        "checkouts_per_s": middle(run.checkouts_per_s for run in runs),
-        "p50_ms": middle(run.p50_ms for run in runs),
-        "p99_ms": middle(run.p99_ms for run in runs),
-        "refused_share": max(run.refused_share for run in runs),
-        "cpu_us_per_checkout": {
-            name: middle(run.cpu_us_per_checkout[name] for run in runs)
-            for name in runs[0].cpu_us_per_checkout
+        "ratio_256_tills_to_pgbench": _ratio(rate(MAIN), best),
+        "ratio_frames_32_to_pgbench": _ratio(rate(FRAMES), best),
+        "ratio_256_tills_to_own_statements": _ratio(rate(MAIN), own_best),
+        "ratio_one_till_p50_to_pgbench": _ratio(one_p50_ms, one_client_p50_ms),
+        "ratio_half_peak_p99_to_one_till_p50": _ratio(latency(HALF_PEAK, "p99_ms"), one_p50_ms),
+        "ratio_sqlite_to_postgresql": _ratio(rate(SQLITE), rate(MAIN)),
+    }
+
+
+def _ratio(figure: float | None, to: float | None) -> float | None:
+    return None if figure is None or to is None else round(figure / to, 3)
+
+
+def _disk(longer_us: int, found: Flushes) -> dict[str, Any]:
+    """A simulated disk, with the ratios that it would give."""
+    measured = found.measured
+    checkouts = {load.key: _median(load, runs) for load, runs in measured.checkouts.items()}
+    pgbench = _rates(measured.pgbench)
+    ratios = _ratios(checkouts, pgbench, {})
+    return {
+        "flush_longer_us": longer_us,
+        "flush_us": round(statistics.median(found.took_us)),
+        "checkouts": checkouts,
+        "pgbench": pgbench,
+        "pgbench_best_per_s": _best(pgbench),
+        **{
+            key: ratios[key] for key in ("ratio_256_tills_to_pgbench", "ratio_frames_32_to_pgbench")
         },
+    }
+
+
+def _median(load: Load, runs: Sequence[Run]) -> dict[str, Any]:
+    """The figures of a load: each the median of the runs, but the worst share of refusals."""
+    return {
+        "tills": load.tills,
+        "frame": load.frame,
+        "words": str(load),
+        "checkouts_per_s": _middle(run.checkouts_per_s for run in runs),
+        "operations_per_s": _middle(run.operations_per_s for run in runs),
+        "p50_ms": _middle(run.p50_ms for run in runs),
+        "p99_ms": _middle(run.p99_ms for run in runs),
+        "refused_share": max(run.refused_share for run in runs),
+        "cpu_us_per_checkout": _middles([run.cpu_us_per_checkout for run in runs]),
         "runs": [asdict(run) for run in runs],
     }
 
 
-def _ratio(figures: Mapping[str, Any] | None, best: float) -> float | None:
-    return None if figures is None else round(figures["checkouts_per_s"] / best, 3)
+def _rates(found: Mapping[int, Sequence[Rate]]) -> dict[str, dict[str, float]]:
+    """By the number of clients."""
+    keys = ("transactions_per_s", "latency_average_ms", "p50_ms", "p99_ms")
+    return {
+        str(clients): _middles([{key: getattr(run, key) for key in keys} for run in runs])
+        for clients, runs in found.items()
+    }
 
 
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+def _batches(runs: Sequence[BatchRun]) -> dict[str, Any]:
+    keys = ("checkouts_per_s", "p50_ms", "p99_ms")
+    return {
+        **_middles([{key: getattr(run, key) for key in keys} for run in runs]),
+        "cpu_us_per_checkout": _middles([run.cpu_us_per_checkout for run in runs]),
+    }
 
 
-def _flush_s(folder: Path) -> float:
-    """The median time of writing one page and waiting until the disk says that it is safe."""
-    took = []
-    with tempfile.TemporaryFile(dir=folder) as file:
-        for _ in range(FLUSHES):
-            os.pwrite(file.fileno(), bytes(8192), 0)
-            begun = time.perf_counter()
-            os.fdatasync(file.fileno())
-            took.append(time.perf_counter() - begun)
-    return statistics.median(took)
+def _best(rates: Mapping[str, Mapping[str, float]]) -> float | None:
+    return max((figures["transactions_per_s"] for figures in rates.values()), default=None)
 
 
-def _file_system(folder: Path) -> str:
-    """The kind of the file system that holds `folder`, such as ext4."""
-    where = str(folder.resolve())
-    mounts = [line.split() for line in Path("/proc/mounts").read_text("utf-8").splitlines()]
-    holding = [m for m in mounts if where == m[1] or where.startswith(m[1].rstrip("/") + "/")]
-    return max(holding, key=lambda mount: len(mount[1]))[2]
+def _middles(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    return {name: _middle(each[name] for each in found) for name in found[0]}
+
+
+def _middle(values: Iterable[float]) -> float:
+    return round(statistics.median(values), 3)

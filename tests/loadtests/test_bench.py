@@ -4,17 +4,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import psycopg
+from rich.console import Console
 
 from bonpunkt.till.v1 import till_pb2 as pb
-from loadtests import cpu, pgbench, recorded
-from loadtests.bench import ALL_SHAPES, MAIN_SHAPE, WARM_UP_CHECKOUTS, Plan
-from loadtests.generator import connected, drive
+from loadtests import cpu, pgbench, profiling, recorded
+from loadtests.generator import arrive, connected, drive
+from loadtests.installation import installed
+from loadtests.plan import Load
+from loadtests.ticks import Ticks
 from tests.servers.suite import Suite
 
 CHECKOUTS = 60
+QUIET = Console(quiet=True)
 
 
 async def test_every_checkout_that_is_counted_is_in_the_journal(
@@ -28,7 +33,7 @@ async def test_every_checkout_that_is_counted_is_in_the_journal(
         frames = list(recorded.frames(operations, size=7))
 
         async with connected(suite.gateway_target, tills) as calls:
-            outcome = await drive(calls, frames)
+            outcome = await drive(calls, [[frame] for frame in frames])
 
         assert (outcome.captured, outcome.others.total()) == (CHECKOUTS, 0)
         assert len(outcome.latencies_s) == len(frames)
@@ -39,17 +44,56 @@ async def test_every_checkout_that_is_counted_is_in_the_journal(
         assert rows.fetchone() == (CHECKOUTS,)
 
 
+async def test_an_installation_is_driven_by_every_load(tmp_path: Path) -> None:
+    """One message at a time, by the clock, with questions, and over TLS."""
+    loads = (
+        Load(tills=2),
+        Load(tills=2, frame=8),
+        Load(tills=2, mix=True),
+        Load(tills=2, tls=True),
+        Load(tills=2, half_peak=True),
+    )
+    members = len(loads) * CHECKOUTS
+    baskets = recorded.baskets(CHECKOUTS)
+    async with installed(
+        loads, members=members, baskets=baskets, folder=tmp_path, cluster=None, console=QUIET
+    ) as installation:
+        outcomes = {}
+        for load in loads:
+            outcomes[load], cpu_s = await installation.run(load, checkouts=CHECKOUTS, per_s=200)
+            assert set(cpu_s) == {"loyalty", "gateway", "generator"}
+        books = await installation.books()
+
+    assert [outcome.captured for outcome in outcomes.values()] == [CHECKOUTS] * len(loads)
+    assert [outcome.refused_share for outcome in outcomes.values()] == [0] * len(loads)
+    assert outcomes[loads[2]].questions == 2 * CHECKOUTS
+    assert [len(outcomes[load].latencies_s) for load in loads] == [60, 8, 180, 60, 60]
+    assert (books.counted, books.journal_rows, books.balance) == (members, members, True)
+
+
 async def test_what_is_refused_is_counted_apart(tmp_path: Path) -> None:
     async with Suite(tmp_path) as suite:
         till = (await suite.add_terminal()).metadata
-        operations = recorded.captures(["nobody's card"] * 3, recorded.baskets(3))
+        operations = recorded.captures(["nobody's card"] * 6, recorded.baskets(3))
+        frames = list(recorded.frames(operations, size=1))
 
         async with connected(suite.gateway_target, [till]) as calls:
-            outcome = await drive(calls, recorded.frames(operations, size=1))
+            driven = await drive(calls, [frames[:3]])
+            arrived = await arrive(calls, frames[3:], per_s=1000)
 
-    assert outcome.captured == 0
-    assert outcome.others == {"REASON_CARD_NOT_ACCEPTED": 3}
-    assert outcome.refused_share == 1.0
+    for outcome in (driven, arrived):
+        assert outcome.captured == 0
+        assert outcome.others == {"REASON_CARD_NOT_ACCEPTED": 3}
+        assert outcome.refused_share == 1.0
+
+
+async def test_ticks_are_due_at_even_distances_and_none_is_lost() -> None:
+    """Also those that passed while nobody looked."""
+    async with Ticks(per_s=1000) as ticks:
+        due_s = [await ticks.next() for _ in range(50)]
+
+    distances = {round(b - a, 6) for a, b in pairwise(due_s)}
+    assert distances == {0.001}
 
 
 def test_a_recorded_basket_becomes_a_new_purchase_each_time() -> None:
@@ -64,22 +108,29 @@ def test_a_recorded_basket_becomes_a_new_purchase_each_time() -> None:
     assert [operation.capture.redeem_maximum for operation in made] == [False, False, True, False]
 
 
+def test_a_visit_asks_before_it_captures() -> None:
+    (visit,) = recorded.visits(["a"], recorded.baskets(1))
+
+    sent = [pb.OpenRequest.FromString(frame.request).operations for frame in visit]
+    assert [[each.WhichOneof("kind") for each in operations] for operations in sent] == [
+        ["identify"],
+        ["quote"],
+        ["capture"],
+    ]
+
+
 def test_frames_carry_every_operation_once() -> None:
     operations = [pb.Operation(id=str(number)) for number in range(5)]
 
     frames = list(recorded.frames(operations, size=2))
 
-    assert [frame.operations for frame in frames] == [2, 2, 1]
+    assert [(frame.operations, frame.first_id) for frame in frames] == [
+        (2, "0"),
+        (2, "2"),
+        (1, "4"),
+    ]
     sent = [pb.OpenRequest.FromString(frame.request).operations for frame in frames]
     assert [operation.id for each in sent for operation in each] == ["0", "1", "2", "3", "4"]
-
-
-def test_there_is_a_member_for_every_checkout_of_the_plan() -> None:
-    plan = Plan(shapes=ALL_SHAPES, repetitions=3, checkouts=1000, pgbench_s=1)
-
-    once = sum(plan.checkouts_of(shape) for shape in ALL_SHAPES)
-    assert plan.checkouts_of(MAIN_SHAPE) == 1000
-    assert plan.members() == WARM_UP_CHECKOUTS + 3 * once
 
 
 def test_pgbench_reports_its_rate(make_postgres_database: Callable[[], str]) -> None:
@@ -91,6 +142,22 @@ def test_pgbench_reports_its_rate(make_postgres_database: Callable[[], str]) -> 
     assert rate.clients == 2
     assert rate.transactions_per_s > 0
     assert rate.latency_average_ms > 0
+    assert 0 < rate.p50_ms <= rate.p99_ms
+
+
+def test_a_profile_leaves_out_who_waits(tmp_path: Path) -> None:
+    stacks = tmp_path / "loyalty.txt"
+    stacks.write_text(
+        "main;run;decide 30\nmain;run;0x7f0a (grpc.so) 10\nmain;epoll_wait (libc.so.6) 900\n"
+    )
+
+    seen = profiling.busiest(stacks)
+
+    assert seen["looks"] == 40
+    assert seen["functions"] == [
+        {"function": "decide", "own_share": 0.75, "share": 0.75},
+        {"function": "somewhere (grpc.so)", "own_share": 0.25, "share": 0.25},
+    ]
 
 
 def test_cpu_time_of_a_family_includes_that_of_children() -> None:

@@ -1,6 +1,7 @@
 """A private PostgreSQL cluster with the durability that production has."""
 
 import itertools
+import os
 import shutil
 import signal
 import subprocess
@@ -58,19 +59,22 @@ class Cluster:
 
 @contextmanager
 def running_cluster(
-    settings: Mapping[str, str] | None = None, *, parent: Path | None = None
+    settings: Mapping[str, str] | None = None,
+    *,
+    parent: Path | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
     """A new cluster in a folder of its own; stopped and removed at the end, also after Ctrl-C.
 
-    `settings` come on top of SETTINGS. The folder is made in `parent`, by default the system's
-    temporary folder: the user `postgres` has to reach it, and a socket's path may have 107
-    characters.
+    `settings` come on top of SETTINGS, `environment` on top of this process's. The folder is made
+    in `parent`, by default the system's temporary folder: the user `postgres` has to reach it, and
+    a socket's path may have 107 characters.
     """
     folder = Path(tempfile.mkdtemp(prefix="bonpunkt-postgres-", dir=parent))
     try:
         child.give_to(USER, folder)
         _initialise(folder)
-        cluster = _start(folder, {**SETTINGS, **(settings or {})})
+        cluster = _start(folder, {**SETTINGS, **(settings or {})}, environment or {})
         try:
             yield cluster
         finally:
@@ -88,7 +92,7 @@ def _initialise(folder: Path) -> None:
     )
 
 
-def _start(folder: Path, settings: Mapping[str, str]) -> Cluster:
+def _start(folder: Path, settings: Mapping[str, str], environment: Mapping[str, str]) -> Cluster:
     port = free_port()
     options = [f"--{name}={value}" for name, value in settings.items()]
     log = folder / "log"
@@ -96,6 +100,7 @@ def _start(folder: Path, settings: Mapping[str, str]) -> Cluster:
         [programs.POSTGRES.path(), "-D", folder / "data", "-k", folder, "-p", str(port), *options],
         log=log,
         user=USER,
+        environment={**os.environ, **environment},
         folder=folder,
     )
     cluster = Cluster(port=port, process=process, log=log)
