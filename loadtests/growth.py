@@ -9,7 +9,7 @@ rules and the keys of the result.
 import argparse
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -61,28 +61,32 @@ class NotValidError(Exception):
     """The figures may not be quoted; says why."""
 
 
-async def grow(plan: Plan, *, folder: Path, console: Console) -> Result:
-    """Measures all sizes, one after the other. NotValidError, also before anything is made, where
-    the disk is too small.
+async def grow(
+    plan: Plan, *, folder: Path, console: Console, measured: Callable[[Result], None]
+) -> None:
+    """Measures all sizes, one after the other; `measured` hears of all so far, after each.
+    NotValidError, also before anything is made, where the disk is too small.
     """
     free = shutil.disk_usage(folder).free
     if free < plan.bytes_needed():
         raise NotValidError(f"{free:,} bytes are free, {plan.bytes_needed():,} would be needed")
     baskets = recorded.baskets(BASKETS)
+    sizes: list[Measured] = []
     with running_cluster(POSTGRES_SETTINGS, parent=folder) as cluster:
-        version = _postgresql(cluster)
-        measured = [
-            await _measured(plan, size, cluster=cluster, baskets=baskets, console=console)
-            for size in plan.sizes
-        ]
-    return Result.of(
-        measured,
-        machine=machine(folder),
-        postgresql=version,
-        settings=POSTGRES_SETTINGS,
-        checkouts_per_run=plan.checkouts,
-        tills=plan.tills,
-    )
+        for size in plan.sizes:
+            sizes.append(
+                await _measured(plan, size, cluster=cluster, baskets=baskets, console=console)
+            )
+            measured(
+                Result.of(
+                    sizes,
+                    machine=machine(folder),
+                    postgresql=_postgresql(cluster),
+                    settings=POSTGRES_SETTINGS,
+                    checkouts_per_run=plan.checkouts,
+                    tills=plan.tills,
+                )
+            )
 
 
 async def _measured(
@@ -193,13 +197,20 @@ def main() -> None:
     )
     if arguments.sizes:
         plan = replace(plan, sizes=[int(millions * 1_000_000) for millions in arguments.sizes])
+
+    def measured(result: Result) -> None:
+        """Kept at once: the next size takes long, and may break off."""
+        write(result, arguments.output or RESULT)
+        if arguments.output is None:
+            page = PAGE.read_text(encoding="utf-8")
+            PAGE.write_text(page_with(page, result), encoding="utf-8")
+
     try:
-        result = uvloop.run(grow(plan, folder=arguments.folder, console=Console(stderr=True)))
+        uvloop.run(
+            grow(plan, folder=arguments.folder, console=Console(stderr=True), measured=measured)
+        )
     except NotValidError as error:
         raise SystemExit(f"not valid: {error}") from None
-    write(result, arguments.output or RESULT)
-    if arguments.output is None:
-        PAGE.write_text(page_with(PAGE.read_text(encoding="utf-8"), result), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,14 +23,13 @@ import uvloop
 from rich.console import Console
 
 from loadtests import recorded
-from loadtests.generator import connected
+from loadtests.generator import Call
 from loadtests.growth import ROOT
 from loadtests.machine import machine
 from loadtests.plan import POSTGRES_SETTINGS
 from loadtests.recorded import Frame
 from loadtests.seeded import Seeded, seed, serving, verify
 from services.loyalty.seeding.cohorts import card_of
-from services.runtime.grpc import Metadata
 from tests.servers.postgres import running_cluster
 
 RESULT = ROOT / "loadtests" / "results" / "hot.json"
@@ -98,11 +97,11 @@ async def measure(plan: Plan, *, folder: Path, console: Console) -> dict[str, An
 
 async def _run(ledger: Seeded, plan: Plan, way: str) -> Run:
     """The 16 go on for as long as the others are at work."""
-    others, spread, together = _groups(ledger.tills, plan)
+    others, spread, together = _groups(ledger.calls, plan)
     visits = ledger.frames(ledger.cards(), count=plan.checkouts)
     cards = repeat(card_of(0)) if way == "hot_member" else ledger.cards()
     beside = ledger.frames(cards, count=plan.checkouts)
-    tills = together if way == "hot_store" else spread
+    hot = together if way == "hot_store" else spread
     under_way = True
 
     def meanwhile() -> Iterator[Sequence[Frame]]:
@@ -111,12 +110,10 @@ async def _run(ledger: Seeded, plan: Plan, way: str) -> Run:
                 return
             yield visit
 
-    target = ledger.suite.gateway_target
-    async with connected(target, others) as calls, connected(target, tills) as hot_calls:
-        noise = asyncio.create_task(ledger.drive(hot_calls, meanwhile()))
-        outcome = await ledger.drive(calls, visits)
-        under_way = False
-        made = await noise
+    noise = asyncio.create_task(ledger.drive(hot, meanwhile()))
+    outcome = await ledger.drive(others, visits)
+    under_way = False
+    made = await noise
     refused = outcome.others + made.others
     if refused:
         raise RuntimeError(f"not every checkout was captured: {refused}")
@@ -128,10 +125,10 @@ async def _run(ledger: Seeded, plan: Plan, way: str) -> Run:
     )
 
 
-def _groups(tills: Sequence[Metadata], plan: Plan) -> tuple[Sequence[Metadata], ...]:
+def _groups(calls: Sequence[Call], plan: Plan) -> tuple[Sequence[Call], ...]:
     """As `Plan.stores` has them."""
     others, both = plan.other_tills, plan.other_tills + plan.hot_tills
-    return tills[:others], tills[others:both], tills[both:]
+    return calls[:others], calls[others:both], calls[both:]
 
 
 def _told(runs: Sequence[Run], *, beside: Sequence[Run]) -> dict[str, Any]:

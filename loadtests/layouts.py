@@ -24,7 +24,7 @@ from loadtests.growth import ROOT, Plan, pairs
 from loadtests.growth_result import ratio_of
 from loadtests.machine import machine
 from loadtests.plan import POSTGRES_SETTINGS
-from loadtests.seeded import migrate, seed, serving
+from loadtests.seeded import migrate, seed, serving, verify
 from tests.servers.postgres import Cluster, running_cluster
 
 RESULT = ROOT / "loadtests" / "results" / "layouts.json"
@@ -120,6 +120,7 @@ async def _partitioned(plan: Plan, *, cluster: Cluster, console: Console) -> dic
     }
     async with serving(plain, **how) as one, serving(partitioned, **how) as many:
         runs = await pairs(plan, small=one, big=many, console=console)
+    await verify(partitioned)
     spent = {
         url: statistics.median(run.cpu_us_per_checkout["postgresql"] for run in runs[url])
         for url in (plain, partitioned)

@@ -19,7 +19,6 @@ from loadtests import cpu, recorded
 from loadtests.generator import Call, Outcome, connected, drive
 from loadtests.recorded import Frame
 from services.loyalty.seeding.cohorts import card_of
-from services.runtime.grpc import Metadata
 from tests.servers.postgres import Cluster
 from tests.servers.suite import Suite
 
@@ -41,13 +40,13 @@ class Run:
 
 @dataclass(slots=True)
 class Seeded:
-    """A seeded ledger in service; `captured` counts what its tills were answered."""
+    """A seeded ledger in service, its tills connected; `captured` counts their captures."""
 
     suite: Suite
     cluster: Cluster
     url: str
     members: int
-    tills: Sequence[Metadata]
+    calls: Sequence[Call]  # a stream for each till
     baskets: Sequence[pb.Basket]
     random: Random
     captured: int = 0
@@ -66,10 +65,9 @@ class Seeded:
         whole once, as after any checkpoint.
         """
         visits = self.frames(self.cards(), count=checkouts)
-        async with connected(self.suite.gateway_target, self.tills) as calls:
-            begun_at, before = _checkpoint(self.cluster), self._cpu_s()
-            outcome = await self.drive(calls, visits)
-            after, ended_at = self._cpu_s(), _position(self.cluster)
+        begun_at, before = _checkpoint(self.cluster), self._cpu_s()
+        outcome = await self.drive(self.calls, visits)
+        after, ended_at = self._cpu_s(), _position(self.cluster)
         return Run(
             checkouts_per_s=round(outcome.per_s, 1),
             p50_ms=round(outcome.percentile_ms(0.50), 2),
@@ -131,15 +129,17 @@ async def serving(
                 await suite.add_terminal(f"till-{number}", store_id=store)
                 for number, store in enumerate(stores)
             ]
-            yield Seeded(
-                suite=suite,
-                cluster=cluster,
-                url=url,
-                members=members,
-                tills=[terminal.metadata for terminal in terminals],
-                baskets=baskets,
-                random=Random(members),
-            )
+            tills = [terminal.metadata for terminal in terminals]
+            async with connected(suite.gateway_target, tills) as calls:
+                yield Seeded(
+                    suite=suite,
+                    cluster=cluster,
+                    url=url,
+                    members=members,
+                    calls=calls,
+                    baskets=baskets,
+                    random=Random(members),
+                )
 
 
 async def _bonpunkt(url: str, *words: str) -> None:

@@ -11,17 +11,22 @@ from rich.console import Console
 
 from loadtests import growth_tables, hot
 from loadtests.growth import PAGE, RESULT, NotValidError, Plan, grow
-from loadtests.growth_result import page_with, ratio_of, read, write
+from loadtests.growth_result import BEGIN, END, Result, page_with, ratio_of, read, write
 from loadtests.seeded import Run
 
 TINY = Plan(sizes=(2_000,), small=1_000, repetitions=1, checkouts=200, tills=4)
 # A socket's path may have 107 characters: pytest's own folders are too deep for a cluster.
 FOLDER = Path(tempfile.gettempdir())
+QUIET = Console(quiet=True)
 
 
 async def test_a_tiny_run_has_every_figure_that_the_page_shows(tmp_path: Path) -> None:
     """Two ledgers are seeded, checked out on in turn, counted and verified."""
-    result = await grow(TINY, folder=FOLDER, console=Console(quiet=True))
+    results: list[Result] = []
+
+    await grow(TINY, folder=FOLDER, console=QUIET, measured=results.append)
+
+    (result,) = results
 
     written = tmp_path / "growth.json"
     write(result, written)
@@ -43,9 +48,8 @@ async def test_a_tiny_run_has_every_figure_that_the_page_shows(tmp_path: Path) -
 
 def marks() -> str:
     text = PAGE.read_text(encoding="utf-8")
-    begin, end = "<!-- growth: made by loadtests/growth_result.py -->", "<!-- growth ends -->"
-    assert text.count(begin) == text.count(end) == 1
-    return f"{begin}\n{end}\n"
+    assert text.count(BEGIN) == text.count(END) == 1
+    return f"{BEGIN}\n{END}\n"
 
 
 def test_the_page_shows_the_committed_result() -> None:
@@ -58,7 +62,7 @@ async def test_a_disk_that_is_too_small_is_told_before_anything_is_made(tmp_path
     plan = Plan(sizes=(10**12,))
 
     with pytest.raises(NotValidError, match="would be needed"):
-        await grow(plan, folder=tmp_path, console=Console(quiet=True))
+        await grow(plan, folder=tmp_path, console=QUIET, measured=lambda _: None)
 
     assert os.listdir(tmp_path) == []
 
@@ -75,7 +79,7 @@ def runs(*rates: float) -> list[Run]:
 async def test_a_hot_member_is_measured_beside_others() -> None:
     plan = hot.Plan(1_000, repetitions=1, checkouts=200, other_tills=3, hot_tills=2)
 
-    result = await hot.measure(plan, folder=FOLDER, console=Console(quiet=True))
+    result = await hot.measure(plan, folder=FOLDER, console=QUIET)
 
     assert set(result["ways"]) == {"cold", "hot_store", "hot_member"}
     assert result["ways"]["cold"]["ratios_to_cold"]["p50_ms"] == 1.0

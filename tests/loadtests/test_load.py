@@ -12,7 +12,7 @@ from loadtests.arrivals import Arrivals
 
 ROOT = Path(__file__).parents[2]
 SHOPPERS_PER_S = 12.0
-SECONDS = 6.0
+SECONDS = 5.0
 
 
 async def test_a_short_run_makes_every_operation_without_an_error_and_keeps_relative_budgets(
