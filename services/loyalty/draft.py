@@ -26,7 +26,7 @@ from services.loyalty.domain.due import due_at_us, settle_due
 from services.loyalty.domain.ledger import MEMBER_ACCOUNTS
 from services.loyalty.domain.member import Member, Status
 from services.loyalty.keys import Key, KeyKind, card_key, operation_key, reservation_key
-from services.loyalty.places import Home, Known, homes_of, keys_of, names_decided, names_record
+from services.loyalty.places import Home, Known, Place, keys_of, names_decided, names_record
 from services.loyalty.programmes.versions import Moment, Programmes
 from services.loyalty.receipts import original_from, reversal_from_json, reversal_json
 from services.loyalty.record import after_json, decision_json, facts_json, movements_json
@@ -87,14 +87,13 @@ class Draft:
         self._waiting: set[Key] = set()
         self._batch = Batch()
 
-    def decide(self, command: Command) -> Decision | Deferred | Moved:
-        """Decides one command and drafts its rows. A refusal that is not journalled drafts
-        nothing.
+    def decide(self, command: Command, homes: Place) -> Decision | Deferred | Moved:
+        """Decides one command, where `homes_of` says, and drafts its rows. A refusal that is not
+        journalled drafts nothing.
         """
         keys = keys_of(command)
         if not self._taken.isdisjoint(keys):
             return self._deferred(keys)
-        homes = homes_of(command, self._known)
         if isinstance(homes, Refused):
             return self._deferred(keys) if self._hangs_on_this_batch(command) else homes
         for home in homes:

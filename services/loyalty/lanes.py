@@ -27,7 +27,7 @@ from services.loyalty.owners import Owners
 from services.loyalty.places import names_record
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.store import Store, StoreLostError
-from services.loyalty.writer import QUEUE_MAX, Answer, Cause, Item, Writer
+from services.loyalty.writer import QUEUE_MAX, Answer, Cause, Item, Writer, nobody
 from services.runtime.logs import logger
 
 LOOK_UPS_MAX = 512
@@ -44,9 +44,9 @@ class Lanes:
         programmes: Programmes,
         clock: Clock,
         *,
-        committed: Callable[[], None] = lambda: None,
-        reserved: Callable[[Reserved], None] = lambda _: None,
-        observed: Callable[[int, float, float], None] = lambda *_: None,
+        committed: Callable[[], None] = nobody,
+        reserved: Callable[[Reserved], None] = nobody,
+        observed: Callable[[int, float, float], None] = nobody,
     ) -> None:
         """`observed` hears of every batch: operations, wait of the first of them, time of the
         transaction (both in seconds).

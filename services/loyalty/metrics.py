@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.loyalty.domain.decision import Refusal, Refused
 from services.loyalty.jobs import NIGHTLY
-from services.loyalty.ledger_service import Frame
+from services.loyalty.ledger_stream import Frame
 from services.loyalty.schema import job
 from services.loyalty.wire_answers import Outcome
 from services.loyalty.writer import Answer, Cause

@@ -43,6 +43,10 @@ class Home(NamedTuple):
     member_id: str
 
 
+# Where a command is decided, first, and what else it needs locked; or why nowhere.
+Place = tuple[Home, ...] | Refused
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What was looked up before the lock; all of it is checked again under it, or never changes.
@@ -126,8 +130,8 @@ def names_decided(command: Command) -> Key | None:
             return None
 
 
-def homes_of(command: Command, known: Known) -> tuple[Home, ...] | Refused:
-    """Where the command is decided, first, and what else it needs locked; or why nowhere."""
+def homes_of(command: Command, known: Known) -> Place:
+    """Where the command is decided by what is known before the lock."""
     match command:
         case Capture() | Reserve():
             owner = known.owners.get(command.card)
@@ -154,14 +158,14 @@ def homes_of(command: Command, known: Known) -> tuple[Home, ...] | Refused:
             return (Home(member_bucket(command.member_id), command.member_id),)
 
 
-def _homes_of_release(command: Release, known: Known) -> tuple[Home, ...] | Refused:
+def _homes_of_release(command: Release, known: Known) -> Place:
     found = known.recorded.get(operation_key(command.reservation_id))
     if found is None or found.kind != "reserve" or not found.accepted:
         return RESERVATION_UNKNOWN
     return (known.home(found.member_id),)
 
 
-def _homes_of_receipt(command: OfReceipt, known: Known) -> tuple[Home, ...] | Refused:
+def _homes_of_receipt(command: OfReceipt, known: Known) -> Place:
     found = known.recorded.get(_receipt_named(command.receipt))
     if found is None or found.kind != "capture" or not found.accepted:
         kind = "void_receipt" if isinstance(command, VoidReceipt) else "return_items"

@@ -8,7 +8,6 @@ survives SIGKILL.
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from services.loyalty.clock import Clock
@@ -35,8 +34,8 @@ from services.loyalty.draft import DEFERRED, Deferred, Draft, Moved
 from services.loyalty.keys import Key, KeyKind, card_key, operation_key
 from services.loyalty.owners import Owners
 from services.loyalty.places import (
-    Home,
     Known,
+    Place,
     homes_of,
     keys_of,
     names_decided,
@@ -63,6 +62,10 @@ RETRY_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 log = logger(__name__)
 
 
+def nobody(*_: object) -> None:
+    """Listens to what no one wants to hear of."""
+
+
 class Cause(Enum):
     """Why an operation was not answered with a decision; values are those of the till contract."""
 
@@ -86,15 +89,23 @@ class Answer:
     original: "Answer | None" = None
 
 
-@dataclass(slots=True)
 class Item:
     """A command on its way through the writer. Times are the loop's, in seconds."""
 
-    command: Command
-    deadline_s: float
-    reply: Callable[[Answer], None]
-    maybe_committed: bool = False
-    arrived_s: float = 0.0
+    __slots__ = ("arrived_s", "command", "deadline_s", "maybe_committed", "reply")
+
+    def __init__(
+        self,
+        command: Command,
+        deadline_s: float,
+        reply: Callable[[Answer], None],
+        *,
+        arrived_s: float = 0.0,
+    ) -> None:
+        self.command = command
+        self.deadline_s, self.arrived_s = deadline_s, arrived_s
+        self.reply = reply
+        self.maybe_committed = False
 
 
 class Writer:
@@ -106,9 +117,9 @@ class Writer:
         programmes: Programmes,
         clock: Clock,
         *,
-        committed: Callable[[], None] = lambda: None,
-        reserved: Callable[[Reserved], None] = lambda _: None,
-        observed: Callable[[int, float, float], None] = lambda *_: None,
+        committed: Callable[[], None] = nobody,
+        reserved: Callable[[Reserved], None] = nobody,
+        observed: Callable[[int, float, float], None] = nobody,
         lane: int = 0,
         owners: Owners | None = None,
     ) -> None:
@@ -211,8 +222,8 @@ class Writer:
         begun_s = asyncio.get_running_loop().time()
         moves: list[Moved] = []
         async with self._store.writing(self._lane) as transaction:
-            draft, now_us = await self._draft(transaction, items)
-            later = self._decide(items, draft, answers, late, moves)
+            draft, places, now_us = await self._draft(transaction, items)
+            later = self._decide(items, draft, places, answers, late, moves)
             found = await self._decided_before(transaction, draft, answers)
             rows = draft.rows()
             if rows.journal:
@@ -238,10 +249,15 @@ class Writer:
         if rows.journal:
             self._committed()
 
-    async def _draft(self, transaction: Transaction, items: list[Item]) -> tuple[Draft, int]:
-        """Locks, then reads: what is decided upon is never older than the lock."""
+    async def _draft(
+        self, transaction: Transaction, items: list[Item]
+    ) -> tuple[Draft, list[Place], int]:
+        """Locks, then reads: what is decided upon is never older than the lock. Returns with the
+        draft where each item is decided, and when.
+        """
         known = await self._known(transaction, items)
-        homes = _homes(items, known)
+        places = [homes_of(item.command, known) for item in items]
+        homes = {home for place in places if not isinstance(place, Refused) for home in place}
         buckets = await transaction.lock(sorted({home.bucket for home in homes}))
         members = await transaction.members([home for home in homes if home.member_id])
         named = [key for item in items if (key := names_decided(item.command)) is not None]
@@ -256,12 +272,13 @@ class Writer:
             decided_before=await transaction.decided(named) if named else {},
             reversals=await transaction.reversals(receipts) if receipts else {},
         )
-        return draft, now_us
+        return draft, places, now_us
 
     def _decide(
         self,
         items: list[Item],
         draft: Draft,
+        places: list[Place],
         answers: list[tuple[Item, Decision]],
         late: list[Item],
         moves: list[Moved],
@@ -280,7 +297,7 @@ class Writer:
             if item.deadline_s <= now_s:
                 late.append(item)
                 continue
-            decision = draft.decide(item.command)
+            decision = draft.decide(item.command, places[number])
             if isinstance(decision, Deferred):
                 assert decision is DEFERRED
                 later.append(item)
@@ -440,13 +457,3 @@ def _key_refusal(key: Key, command: Command) -> Refused:
     assert key.kind == KeyKind.CARD
     at = "card" if isinstance(command, Enrol) else "new_card"
     return Refused(Refusal.CARD_TAKEN, at, "this card belongs to a member already")
-
-
-def _homes(items: Sequence[Item], known: Known) -> set[Home]:
-    """Everything that a batch has to lock and to read."""
-    homes: set[Home] = set()
-    for item in items:
-        found = homes_of(item.command, known)
-        if not isinstance(found, Refused):
-            homes.update(found)
-    return homes

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 
 from services.loyalty.domain.command import Capture, ReturnItems, VoidReceipt
 from services.loyalty.domain.decision import Burnt, Refusal, Refused
-from services.loyalty.ledger_service import NO_OPERATION, Frame
+from services.loyalty.ledger_stream import NO_OPERATION, Frame
 from services.loyalty.metrics import LoyaltyMetrics
 from services.loyalty.quotes import AskStatus, Found, Identify, QuoteBasket, Reply
 from services.loyalty.wire_answers import Outcome
