@@ -9,13 +9,13 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from bonpunkt.loyalty.v1 import ledger_pb2 as pb
-from bonpunkt.till.v1 import till_pb2
 from services.loyalty.clock import Clock
 from services.loyalty.domain.decision import Refusal, Refused
 from services.loyalty.lanes import Lanes
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.quotes import Asked, Question, Quotes, Reply
 from services.loyalty.wire_answers import Outcome, decision_to_wire
+from services.loyalty.wire_lines import operation_from_bytes
 from services.loyalty.wire_requests import request_from_wire
 from services.loyalty.writer import Answer, Item
 from services.runtime.grpc import INTERNAL_BYTES_MAX
@@ -93,7 +93,7 @@ class Intake:
         answers.expect()
         token = sent.token
         try:
-            operation = till_pb2.Operation.FromString(sent.operation)
+            operation = operation_from_bytes(sent.operation)
         except DecodeError:
             head = pb.OperationHead.FromString(sent.operation)  # the gateway could read that much
             answers.give(token, head.id, NO_OPERATION, Refused)

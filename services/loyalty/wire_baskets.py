@@ -3,11 +3,6 @@
 Lines are looked at all together first: a checkout has many, and hardly ever is one of them wrong.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
-import orjson
-
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty.domain.basket import LINE_FIELDS, Basket, LineItem
 from services.loyalty.domain.decision import Refusal, Refused
@@ -19,6 +14,7 @@ from services.loyalty.wire_forms import (
     malformed_id,
     malformed_text,
 )
+from services.loyalty.wire_lines import LINE_FIELDS, lines_from_wire
 
 MINOR_MAX = 10**12  # of a line and of a basket, in minor units
 QUANTITY_MAX = 10**12  # of a line, in thousandths
@@ -27,8 +23,8 @@ DEL = "\x7f"
 
 
 def basket_from_wire(message: pb.Basket, path: str, currency: str) -> tuple[Basket, str] | Refused:
-    """The basket and its line items as stored. Receipt number and business date are taken as they
-    are: they are judged where they count.
+    """The basket and its line items as stored, from a basket that holds its lines as bytes. Receipt
+    number and business date are taken as they are: they are judged where they count.
     """
     if not message.line_items:
         return Refused(Refusal.BASKET_EMPTY, f"{path}.line_items", "send one line item or more")
@@ -41,22 +37,17 @@ def basket_from_wire(message: pb.Basket, path: str, currency: str) -> tuple[Bask
     refusal = cashier_refusal(message.cashier, path)
     if refusal is not None:
         return refusal
-    rows = [
-        [
-            line.line_id,
-            line.article_number,
-            line.text,
-            line.category,
-            line.brand,
-            line.quantity_milli,
-            line.total_minor,
-            line.vat_rate_key,
-        ]
-        for line in message.line_items
-    ]
-    lines_json = orjson.dumps(rows).decode()
-    refusal = None if _are_plain(rows, lines_json) else _lines_refusal(rows, path)
-    refusal = refusal or _total_refusal(message, rows, path, currency)
+    raw_lines: list[bytes] = message.line_items[:]  # type: ignore[assignment]
+    read = lines_from_wire(raw_lines)
+    if isinstance(read, int):
+        return Refused(
+            Refusal.MALFORMED,
+            f"{path}.line_items[{read}]",
+            "these bytes are no LineItem; build the message from the contract",
+        )
+    items, lines_json = read
+    refusal = None if _are_plain(items, raw_lines, lines_json) else _lines_refusal(items, path)
+    refusal = refusal or _total_refusal(message, items, path, currency)
     if refusal is not None:
         return refusal
     basket = Basket(
@@ -66,25 +57,28 @@ def basket_from_wire(message: pb.Basket, path: str, currency: str) -> tuple[Bask
         message.cashier,
         message.currency,
         message.total_minor,
-        tuple([LineItem(*row) for row in rows]),  # type: ignore[arg-type]
+        tuple(items),
     )
     return basket, lines_json
 
 
-def _are_plain(rows: Sequence[Sequence[Any]], lines_json: str) -> bool:
+def _are_plain(items: list[LineItem], raw_lines: list[bytes], lines_json: str) -> bool:
     """Whether a look at all lines together finds nothing to refuse; if not, each is looked at.
 
     JSON escapes what is no plain character, so one search finds it in any text of any line: all but
     the ASCII character DEL, and those beyond ASCII.
     """
-    line_ids = {row[0] for row in rows}
-    minors = [row[6] for row in rows]
-    quantities = [row[5] for row in rows]
+    line_ids = {line.line_id for line in items}
+    minors = [line.total_minor for line in items]
+    quantities = [line.quantity_milli for line in items]
     return (
         "\\" not in lines_json
         and ((lines_json.isascii() and DEL not in lines_json) or lines_json.isprintable())
-        and (len(lines_json) <= TEXTS_MAX or max([_texts(row) for row in rows]) <= TEXTS_MAX)
-        and len(line_ids) == len(rows)
+        and (
+            max(map(len, raw_lines)) <= TEXTS_MAX
+            or max([_texts(line) for line in items]) <= TEXTS_MAX
+        )
+        and len(line_ids) == len(items)
         and "" not in line_ids
         and min(minors) >= -MINOR_MAX
         and max(minors) <= MINOR_MAX
@@ -93,32 +87,35 @@ def _are_plain(rows: Sequence[Sequence[Any]], lines_json: str) -> bool:
     )
 
 
-def _texts(row: Sequence[Any]) -> int:
+def _texts(line: LineItem) -> int:
     """Characters of all texts of a line together."""
-    line_id, article_number, text, category, brand, _, _, vat_rate_key = row
-    return len(line_id + article_number + text + category + brand + vat_rate_key)
+    return sum([len(text) for _, text in _named_texts(line)])
 
 
-def _lines_refusal(rows: Sequence[Sequence[Any]], path: str) -> Refused | None:
+def _named_texts(line: LineItem) -> list[tuple[str, str]]:
+    fields = [(name, getattr(line, name)) for name in LINE_FIELDS]
+    return [(name, field) for name, field in fields if isinstance(field, str)]
+
+
+def _lines_refusal(items: list[LineItem], path: str) -> Refused | None:
     seen: set[str] = set()
-    for number, row in enumerate(rows):
-        line_id, quantity_milli, total_minor = row[0], row[5], row[6]
+    for number, line in enumerate(items):
         at = f"{path}.line_items[{number}]"
-        unprintable = _unprintable(row, at)
-        if unprintable is not None or _texts(row) > TEXTS_MAX:
+        unprintable = _unprintable(line, at)
+        if unprintable is not None or _texts(line) > TEXTS_MAX:
             return malformed_text(unprintable or at)
-        if not line_id or line_id in seen:
+        if not line.line_id or line.line_id in seen:
             return Refused(
                 Refusal.MALFORMED, f"{at}.line_id", "give each line item an id of its own"
             )
-        seen.add(line_id)
-        if not -MINOR_MAX <= total_minor <= MINOR_MAX:
+        seen.add(line.line_id)
+        if not -MINOR_MAX <= line.total_minor <= MINOR_MAX:
             return Refused(
                 Refusal.BASKET_TOTAL_OVERFLOWS,
                 f"{at}.total_minor",
                 f"a line is at most {MINOR_MAX} minor units; is this the right unit?",
             )
-        refusal = quantity_refusal(quantity_milli, f"{at}.quantity_milli")
+        refusal = quantity_refusal(line.quantity_milli, f"{at}.quantity_milli")
         if refusal is not None:
             return refusal
     return None
@@ -134,19 +131,19 @@ def quantity_refusal(quantity_milli: int, path: str) -> Refused | None:
     )
 
 
-def _unprintable(row: Sequence[Any], at: str) -> str | None:
+def _unprintable(line: LineItem, at: str) -> str | None:
     """Path of the first text of a line that is not printable; a no-break space is."""
-    for name, field in zip(LINE_FIELDS, row, strict=True):
-        if isinstance(field, str) and not field.replace(NO_BREAK_SPACE, " ").isprintable():
+    for name, text in _named_texts(line):
+        if not text.replace(NO_BREAK_SPACE, " ").isprintable():
             return f"{at}.{name}"
     return None
 
 
 def _total_refusal(
-    message: pb.Basket, rows: Sequence[Sequence[Any]], path: str, currency: str
+    message: pb.Basket, items: list[LineItem], path: str, currency: str
 ) -> Refused | None:
     at = f"{path}.total_minor"
-    total_minor = sum([row[6] for row in rows])
+    total_minor = sum([line.total_minor for line in items])
     if total_minor > MINOR_MAX or abs(message.total_minor) > MINOR_MAX:
         return Refused(
             Refusal.BASKET_TOTAL_OVERFLOWS,

@@ -37,7 +37,7 @@ POINTS_MAX = 10**15
 def request_from_wire(
     operation: pb.Operation, *, terminal_id: str, store_id: str, currency: str
 ) -> Command | Question | Refused:
-    """What the operation asks; `currency` is the programme's."""
+    """What an operation of `operation_from_bytes` asks; `currency` is the programme's."""
     operation_id = operation.id
     if not OPERATION_ID_FORM.fullmatch(operation_id):
         return malformed_id("id")

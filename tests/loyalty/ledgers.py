@@ -32,6 +32,7 @@ from services.loyalty.store import Store, open_store
 from services.loyalty.verify import Report, verify
 from services.loyalty.wire_answers import decision_to_wire
 from services.loyalty.wire_forms import command_fingerprint
+from services.loyalty.wire_lines import operation_from_bytes
 from services.loyalty.wire_requests import request_from_wire
 from services.loyalty.writer import Answer, Item, Writer
 from tests.loyalty.examples import a_programme
@@ -92,7 +93,8 @@ def a_wire_capture(
 
 def read(operation: pb.Operation, *, terminal_id: str = "till-1") -> Any:
     """What loyalty makes of a till's operation: a command, a question, or a refusal."""
-    return request_from_wire(operation, terminal_id=terminal_id, store_id="s-1", currency="EUR")
+    sent = operation_from_bytes(operation.SerializeToString())
+    return request_from_wire(sent, terminal_id=terminal_id, store_id="s-1", currency="EUR")
 
 
 def a_capture(*args: Any, terminal_id: str = "till-1", **changes: Any) -> Capture:

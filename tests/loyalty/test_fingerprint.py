@@ -8,6 +8,7 @@ import pytest
 from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty.domain.command import Command
+from services.loyalty.wire_lines import operation_from_bytes
 from services.loyalty.wire_requests import request_from_wire
 from tests.loyalty.ledgers import a_wire_capture, read
 from tests.loyalty.wired import (
@@ -207,7 +208,10 @@ def test_where_a_terminal_stands_does_not_matter(kind: str) -> None:
     operation = COMMANDS[kind]()
     fingerprints = {
         request_from_wire(
-            operation, terminal_id="till-1", store_id=store_id, currency="EUR"
+            operation_from_bytes(operation.SerializeToString()),
+            terminal_id="till-1",
+            store_id=store_id,
+            currency="EUR",
         ).fingerprint  # type: ignore[union-attr]
         for store_id in ("s-1", "s-2")
     }

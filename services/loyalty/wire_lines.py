@@ -1,0 +1,179 @@
+"""Line items, read from the bytes in which they came.
+
+They are most of what a checkout brings: ten lines of eight fields on average. protobuf makes an
+object of each line and looks up each field of it by name, which is as much work as deciding the
+whole checkout. So the basket leaves its lines as bytes, and a line written as tills write it is
+read here; protobuf reads every other one.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.timestamp_pb2 import DESCRIPTOR as TIMESTAMP
+
+from bonpunkt.till.v1 import till_pb2 as pb
+from services.loyalty.domain.basket import LineItem
+
+# The fields of `LineItem` in their order.
+LINE_FIELDS = tuple([field.name for field in pb.LineItem.DESCRIPTOR.fields])
+Row = list[Any]
+
+# What protobuf writes before each field of a line: its number and its wire type.
+_LINE_ID: Final = 0x0A
+_ARTICLE_NUMBER: Final = 0x12
+_TEXT: Final = 0x1A
+_CATEGORY: Final = 0x22
+_BRAND: Final = 0x2A
+_QUANTITY: Final = 0x30
+_TOTAL: Final = 0x38
+_VAT_RATE_KEY: Final = 0x42
+_LONG: Final = 0x80  # a length or a number of more than one byte begins with such a one
+_BITS_MAX: Final = 49  # numbers below zero have 70
+
+
+def _operation_with_raw_lines() -> Any:
+    """The contract's `Operation` once more, in which the lines of a basket are bytes."""
+    file = FileDescriptorProto()
+    pb.DESCRIPTOR.CopyToProto(file)
+    file.ClearField("service")
+    for message in file.message_type:
+        for field in message.field:
+            if (message.name, field.name) == ("Basket", "line_items"):
+                field.type = FieldDescriptorProto.TYPE_BYTES
+                field.ClearField("type_name")
+    pool = DescriptorPool()
+    pool.AddSerializedFile(TIMESTAMP.serialized_pb)
+    pool.AddSerializedFile(file.SerializeToString())
+    return GetMessageClass(pool.FindMessageTypeByName(pb.Operation.DESCRIPTOR.full_name))
+
+
+_OPERATION = _operation_with_raw_lines()
+
+
+def operation_from_bytes(raw: bytes) -> pb.Operation:
+    """An operation whose baskets hold their lines as bytes. DecodeError if it is none."""
+    operation: pb.Operation = _OPERATION.FromString(raw)
+    return operation
+
+
+def lines_from_wire(lines: Sequence[bytes]) -> tuple[list[LineItem], str] | int:
+    """The line items, and as JSON the fields of each in the order of `LINE_FIELDS`; or the number
+    of the first line that is none at all.
+    """
+    items: list[LineItem] = []
+    rows: list[Row] = []
+    for raw in lines:
+        try:
+            item = _plain(raw)
+        except IndexError:  # it ends within a field
+            item = None
+        item = item or _any(raw)
+        if item is None:
+            return len(items)
+        items.append(item)
+        rows.append(_row(item))
+    lines_json = orjson.dumps(rows).decode()
+    if not lines_json.isascii():
+        for number, row in enumerate(rows):
+            if not "".join([field for field in row if isinstance(field, str)]).isascii():
+                item = _any(lines[number])
+                if item is None:
+                    return number
+                items[number], rows[number] = item, _row(item)
+        lines_json = orjson.dumps(rows).decode()
+    return items, lines_json
+
+
+def _row(line: LineItem) -> Row:
+    return [
+        line.line_id,
+        line.article_number,
+        line.text,
+        line.category,
+        line.brand,
+        line.quantity_milli,
+        line.total_minor,
+        line.vat_rate_key,
+    ]
+
+
+def _any(raw: bytes) -> LineItem | None:
+    """As protobuf reads it; None if it cannot."""
+    try:
+        line = pb.LineItem.FromString(raw)
+    except DecodeError:
+        return None
+    return LineItem(
+        line.line_id,
+        line.article_number,
+        line.text,
+        line.category,
+        line.brand,
+        line.quantity_milli,
+        line.total_minor,
+        line.vat_rate_key,
+    )
+
+
+def _plain(raw: bytes) -> LineItem | None:
+    """A line as tills write it: fields in order, each once, texts of less than 128 bytes, numbers
+    neither huge nor below zero; None for one that is written otherwise. Its texts are right only if
+    all of them are ASCII. IndexError if it ends within a field.
+    """
+    end, at = len(raw), 0
+    line_id = article_number = text = category = brand = vat_rate_key = ""
+    quantity_milli = total_minor = 0
+    line = raw.decode("latin-1")  # a character a byte
+    if at < end and raw[at] == _LINE_ID and raw[at + 1] < _LONG:
+        stop = at + 2 + raw[at + 1]
+        line_id, at = line[at + 2 : stop], stop
+    if at < end and raw[at] == _ARTICLE_NUMBER and raw[at + 1] < _LONG:
+        stop = at + 2 + raw[at + 1]
+        article_number, at = line[at + 2 : stop], stop
+    if at < end and raw[at] == _TEXT and raw[at + 1] < _LONG:
+        stop = at + 2 + raw[at + 1]
+        text, at = line[at + 2 : stop], stop
+    if at < end and raw[at] == _CATEGORY and raw[at + 1] < _LONG:
+        stop = at + 2 + raw[at + 1]
+        category, at = line[at + 2 : stop], stop
+    if at < end and raw[at] == _BRAND and raw[at + 1] < _LONG:
+        stop = at + 2 + raw[at + 1]
+        brand, at = line[at + 2 : stop], stop
+    if at < end and raw[at] == _QUANTITY:
+        at, shift = at + 1, 0
+        while raw[at] >= _LONG and shift < _BITS_MAX:
+            quantity_milli |= (raw[at] - _LONG) << shift
+            at, shift = at + 1, shift + 7
+        if raw[at] >= _LONG:
+            return None
+        quantity_milli |= raw[at] << shift
+        at += 1
+    if at < end and raw[at] == _TOTAL:
+        at, shift = at + 1, 0
+        while raw[at] >= _LONG and shift < _BITS_MAX:
+            total_minor |= (raw[at] - _LONG) << shift
+            at, shift = at + 1, shift + 7
+        if raw[at] >= _LONG:
+            return None
+        total_minor |= raw[at] << shift
+        at += 1
+    if at < end and raw[at] == _VAT_RATE_KEY and raw[at + 1] < _LONG:
+        stop = at + 2 + raw[at + 1]
+        vat_rate_key, at = line[at + 2 : stop], stop
+    if at != end:
+        return None
+    return LineItem(
+        line_id,
+        article_number,
+        text,
+        category,
+        brand,
+        quantity_milli,
+        total_minor,
+        vat_rate_key,
+    )
