@@ -32,6 +32,7 @@ from services.loyalty.store import (
     Store,
     member_from_row,
 )
+from services.loyalty.wire_lines import operation_from_bytes
 from services.loyalty.wire_requests import request_from_wire
 
 ENROLLED_AT_ONCE = 512
@@ -84,8 +85,9 @@ class Ledger:
         currency = self._programmes.current.currency
         commands = []
         for operation in recorded.captures(cards, baskets):
+            sent = operation_from_bytes(operation.SerializeToString())
             command = request_from_wire(
-                operation, terminal_id="till-1", store_id="store-1", currency=currency
+                sent, terminal_id="till-1", store_id="store-1", currency=currency
             )
             assert isinstance(command, Capture), command
             commands.append(command)
@@ -95,7 +97,8 @@ class Ledger:
 
     def _drafted(self, commands: Sequence[Command]) -> Drafted:
         known = Known(owners=self._owners, recorded={}, moved={})
-        homes = list(itertools.chain.from_iterable(_homes(each, known) for each in commands))
+        places = [_homes(each, known) for each in commands]
+        homes = list(itertools.chain.from_iterable(places))
         found = [self._members[home.member_id] for home in homes if home.member_id in self._members]
         draft = Draft(
             moment=self._programmes.moment(SystemClock().now_us()),
@@ -106,8 +109,8 @@ class Ledger:
             decided_before={},
             reversals={},
         )
-        for command in commands:
-            decision = draft.decide(command)
+        for command, place in zip(commands, places, strict=True):
+            decision = draft.decide(command, place)
             assert isinstance(decision, Captured | Enrolled), decision
         rows = draft.rows()
         self._learn(commands, rows)
@@ -133,7 +136,7 @@ async def write(store: Store, drafted: Drafted) -> None:
         await transaction.append(drafted.rows)
 
 
-def _homes(command: Command, known: Known) -> Sequence[Home]:
+def _homes(command: Command, known: Known) -> tuple[Home, ...]:
     homes = homes_of(command, known)
     assert isinstance(homes, tuple), homes
     return homes

@@ -14,7 +14,7 @@ from services.loyalty.wire_forms import (
     malformed_id,
     malformed_text,
 )
-from services.loyalty.wire_lines import LINE_FIELDS, lines_from_wire
+from services.loyalty.wire_lines import lines_from_wire
 
 MINOR_MAX = 10**12  # of a line and of a basket, in minor units
 QUANTITY_MAX = 10**12  # of a line, in thousandths

@@ -19,8 +19,6 @@ from google.protobuf.timestamp_pb2 import DESCRIPTOR as TIMESTAMP
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty.domain.basket import LineItem
 
-# The fields of `LineItem` in their order.
-LINE_FIELDS = tuple([field.name for field in pb.LineItem.DESCRIPTOR.fields])
 Row = list[Any]
 
 # What protobuf writes before each field of a line: its number and its wire type.

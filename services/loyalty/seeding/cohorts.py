@@ -23,7 +23,7 @@ from services.loyalty.domain.decision import Captured, Enrolled
 from services.loyalty.domain.ledger import PROGRAMME_ACCOUNTS
 from services.loyalty.draft import Draft
 from services.loyalty.keys import BUCKET_COUNT, member_bucket
-from services.loyalty.places import Known
+from services.loyalty.places import Known, homes_of
 from services.loyalty.programmes.versions import Moment, Programmes
 from services.loyalty.store import COUNTERS, Batch, BucketState, Located
 from services.loyalty.wire_forms import command_fingerprint
@@ -139,23 +139,26 @@ def _cohort(
     random: Random,
     keeps_baskets: bool,
 ) -> Batch:
-    homes = {s.card: Located(member_bucket(s.member_id), 0, s.member_id) for s in shoppers}
+    owners = {s.card: Located(member_bucket(s.member_id), 0, s.member_id) for s in shoppers}
+    known = Known(owners, {}, {})
     draft = Draft(
         moment=moment,
         programmes=programmes,
         buckets=buckets,
         members={},
-        known=Known(homes, {}, {}),
+        known=known,
         decided_before={},
         reversals={},
     )
     for shopper in shoppers:
-        decision = draft.decide(_enrolment(shopper, moment, random))
+        enrolment = _enrolment(shopper, moment, random)
+        decision = draft.decide(enrolment, homes_of(enrolment, known))
         assert isinstance(decision, Enrolled), decision
     for number in bought:
         shopper = random.choice(shoppers)
         purchase = purchases[number % len(purchases)]
-        captured = draft.decide(_capture(number, shopper, purchase, moment, random))
+        capture = _capture(number, shopper, purchase, moment, random)
+        captured = draft.decide(capture, homes_of(capture, known))
         if not isinstance(captured, Captured):
             raise ValueError(f"the programme does not book these purchases: {captured}")
     batch = draft.rows()
