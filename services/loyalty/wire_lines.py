@@ -53,6 +53,12 @@ def _operation_with_raw_lines() -> Any:
 _OPERATION = _operation_with_raw_lines()
 
 
+def with_raw_lines(basket: pb.Basket) -> pb.Basket:
+    """The same basket, holding its lines as bytes."""
+    operation = pb.Operation(quote=pb.Quote(basket=basket))
+    return operation_from_bytes(operation.SerializeToString()).quote.basket
+
+
 def operation_from_bytes(raw: bytes) -> pb.Operation:
     """An operation whose baskets hold their lines as bytes. DecodeError if it is none."""
     operation: pb.Operation = _OPERATION.FromString(raw)

@@ -17,6 +17,7 @@ from services.loyalty.programmes.versions import Programmes
 from services.loyalty.seeding.cohorts import Purchase, Share, cohorts
 from services.loyalty.seeding.copying import Chunk, chunk_of
 from services.loyalty.wire_baskets import basket_from_wire
+from services.loyalty.wire_lines import with_raw_lines
 
 Versions = Sequence[tuple[int, str]]  # of the programme: since when, and its document
 
@@ -28,7 +29,7 @@ def programmes_of(versions: Versions) -> Programmes:
 def purchases_of(baskets: Sequence[pb.Basket], programmes: Programmes) -> list[Purchase]:
     """What is in the baskets; ValueError if a till could not send one of them."""
     currency = programmes.current.currency
-    read = [basket_from_wire(basket, "basket", currency) for basket in baskets]
+    read = [basket_from_wire(with_raw_lines(each), "basket", currency) for each in baskets]
     for found in read:
         if isinstance(found, Refused):
             raise ValueError(f"the recorded baskets do not fit the programme: {found.remedy}")
