@@ -8,6 +8,7 @@ from typing import NoReturn
 import grpc
 
 from bonpunkt.loyalty.v1 import member_pb2 as pb
+from services.loyalty.answers import KEY_REUSED
 from services.loyalty.calls import TIMEOUT_S, Context, abort_unless_booked, refused
 from services.loyalty.domain.command import Adjust, Origin
 from services.loyalty.domain.decision import Refusal, Refused
@@ -21,7 +22,6 @@ from services.loyalty.office.adjustments import Adjustment, Outcome, Waiting, Wi
 from services.loyalty.office.instants import timestamp
 from services.loyalty.record import after_of
 from services.loyalty.wire_forms import command_fingerprint
-from services.loyalty.writer import KEY_REUSED
 
 MEMBER_ERASED = Refused(
     Refusal.MEMBER_ERASED, "member_id", "this member was erased; enrol a new one if need be"

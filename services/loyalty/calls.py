@@ -6,9 +6,9 @@ from typing import NoReturn
 
 import grpc
 
+from services.loyalty.answers import Answer
 from services.loyalty.domain.decision import Refusal, Refused
 from services.loyalty.office.actors import Context
-from services.loyalty.writer import Answer
 
 __all__ = ["TIMEOUT_S", "Context", "abort_unless_booked", "invalid", "refused"]
 

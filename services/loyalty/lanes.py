@@ -10,6 +10,7 @@ rule as everything here: idle, ask at once; busy, collect.
 import asyncio
 from collections.abc import Callable
 
+from services.loyalty.answers import Answer, Cause, Item
 from services.loyalty.clock import Clock
 from services.loyalty.domain.command import (
     Abandon,
@@ -27,7 +28,7 @@ from services.loyalty.owners import Owners
 from services.loyalty.places import names_record
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.store import Store, StoreLostError
-from services.loyalty.writer import QUEUE_MAX, Answer, Cause, Item, Writer, nobody
+from services.loyalty.writer import QUEUE_MAX, Writer, nobody
 from services.runtime.logs import logger
 
 LOOK_UPS_MAX = 512

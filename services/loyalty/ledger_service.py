@@ -9,9 +9,12 @@ import grpc
 from bonpunkt.loyalty.v1 import ledger_pb2_grpc
 from services.loyalty.clock import Clock
 from services.loyalty.lanes import Lanes
-from services.loyalty.ledger_stream import Answers, Frame, Intake
+from services.loyalty.ledger_stream import Frame, Intake, Outbox, message
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.quotes import Quotes
+from services.runtime.grpc import INTERNAL_BYTES_MAX
+
+FRAME_BYTES_MAX = INTERNAL_BYTES_MAX // 2
 
 
 class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
@@ -39,18 +42,38 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         """Runs until the gateway ends its side and everything it sent is answered. A fault in
         answering ends the call: a gateway that hears nothing more would wait for ever.
         """
-        answers = Answers(context.write, self._observed)
+        outbox = Outbox()
         async with asyncio.TaskGroup() as group:
-            writing = group.create_task(answers.write())
-            reading = group.create_task(self._read(context, answers))
+            writing = group.create_task(self._write(context, outbox))
+            reading = group.create_task(self._read(context, outbox))
             self._readers.add(reading)
             reading.add_done_callback(self._readers.discard)
             await asyncio.wait([reading])
-            await answers.drained()
+            await outbox.idle.wait()
             writing.cancel()
 
-    async def _read(self, context: grpc.aio.ServicerContext[Any, Any], answers: Answers) -> None:
+    async def _read(self, context: grpc.aio.ServicerContext[Any, Any], outbox: Outbox) -> None:
         take = self._intake.take
         while (request := await context.read()) is not grpc.aio.EOF:
             for operation in request.operations:
-                take(operation, answers)
+                take(operation, outbox)
+
+    async def _write(self, context: grpc.aio.ServicerContext[Any, Any], outbox: Outbox) -> None:
+        """Writes while more collect, as many a message as there are."""
+        while True:
+            await outbox.wake.wait()
+            outbox.wake.clear()
+            while frame := outbox.frame():
+                await self._write_frame(context, frame)
+                outbox.sent(frame)
+
+    async def _write_frame(self, context: grpc.aio.ServicerContext[Any, Any], frame: Frame) -> None:
+        """As one message; as two if a long basket's answers make it too large for one."""
+        response = message(frame)
+        if len(frame) > 1 and response.ByteSize() > FRAME_BYTES_MAX:
+            half = len(frame) // 2
+            await self._write_frame(context, frame[:half])
+            await self._write_frame(context, frame[half:])
+            return
+        await context.write(response)
+        self._observed(frame)

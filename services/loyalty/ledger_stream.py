@@ -3,12 +3,11 @@ the token with which it came.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
 
 from google.protobuf.message import DecodeError
 
 from bonpunkt.loyalty.v1 import ledger_pb2 as pb
+from services.loyalty.answers import Answer, Item
 from services.loyalty.clock import Clock
 from services.loyalty.domain.decision import Refusal, Refused
 from services.loyalty.lanes import Lanes
@@ -17,8 +16,6 @@ from services.loyalty.quotes import Asked, Question, Quotes, Reply
 from services.loyalty.wire_answers import Outcome, decision_to_wire
 from services.loyalty.wire_lines import operation_from_bytes
 from services.loyalty.wire_requests import request_from_wire
-from services.loyalty.writer import Answer, Item
-from services.runtime.grpc import INTERNAL_BYTES_MAX
 
 TIMEOUT_DEFAULT_MS = 5_000
 TIMEOUT_MAX_MS = 60_000
@@ -26,59 +23,40 @@ FRAME_MAX = 512
 NO_OPERATION = Refused(
     Refusal.MALFORMED, "", "these bytes are no Operation; build the message from the contract"
 )
-FRAME_BYTES_MAX = INTERNAL_BYTES_MAX // 2
 
 # Token, operation id, outcome, and the class of what was asked.
 Frame = list[tuple[int, str, Outcome, type]]
 
 
-class Answers:
-    """Decisions on their way back: written while more collect, as many a message as there are.
-
-    `send` writes a message to the gateway; `observed` hears of every frame of answers that left.
+class Outbox:
+    """Decisions on their way back to a gateway, until they are written: `wake` is set when there
+    are some, `idle` while none is expected.
     """
 
-    def __init__(self, send: Callable[[Any], Any], observed: Callable[[Frame], None]) -> None:
-        self._send, self._observed = send, observed
+    def __init__(self) -> None:
+        self.wake, self.idle = asyncio.Event(), asyncio.Event()
         self._ready: Frame = []
-        self._wake = asyncio.Event()
         self._expected = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self.idle.set()
 
     def expect(self) -> None:
         self._expected += 1
-        self._idle.clear()
+        self.idle.clear()
 
     def give(self, token: int, operation_id: str, outcome: Outcome, kind: type) -> None:
         self._ready.append((token, operation_id, outcome, kind))
-        self._wake.set()
+        self.wake.set()
 
-    async def drained(self) -> None:
-        """Until every expected answer was written."""
-        await self._idle.wait()
+    def frame(self) -> Frame:
+        """The next decisions for one message; empty if there are none."""
+        frame, self._ready = self._ready[:FRAME_MAX], self._ready[FRAME_MAX:]
+        return frame
 
-    async def write(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._ready:
-                frame, self._ready = self._ready[:FRAME_MAX], self._ready[FRAME_MAX:]
-                await self._write_frame(frame)
-            if self._expected == 0:
-                self._idle.set()
-
-    async def _write_frame(self, frame: Frame) -> None:
-        """As one message; as two if a long basket's answers make it too large for one."""
-        response = _message(frame)
-        if len(frame) > 1 and response.ByteSize() > FRAME_BYTES_MAX:
-            half = len(frame) // 2
-            await self._write_frame(frame[:half])
-            await self._write_frame(frame[half:])
-            return
-        await self._send(response)
+    def sent(self, frame: Frame) -> None:
+        """The frame was written."""
         self._expected -= len(frame)
-        self._observed(frame)
+        if self._expected == 0:
+            self.idle.set()
 
 
 class Intake:
@@ -88,15 +66,15 @@ class Intake:
         self._lanes, self._quotes = lanes, quotes
         self._programmes, self._clock = programmes, clock
 
-    def take(self, sent: pb.TillOperation, answers: Answers) -> None:
-        """Whatever it is, `answers` is given one outcome for its token."""
-        answers.expect()
+    def take(self, sent: pb.TillOperation, outbox: Outbox) -> None:
+        """Whatever it is, `outbox` is given one outcome for its token."""
+        outbox.expect()
         token = sent.token
         try:
             operation = operation_from_bytes(sent.operation)
         except DecodeError:
             head = pb.OperationHead.FromString(sent.operation)  # the gateway could read that much
-            answers.give(token, head.id, NO_OPERATION, Refused)
+            outbox.give(token, head.id, NO_OPERATION, Refused)
             return
         operation_id = operation.id
         request = request_from_wire(
@@ -106,7 +84,7 @@ class Intake:
             currency=self._programmes.current.currency,
         )
         if isinstance(request, Refused):
-            answers.give(token, operation_id, request, Refused)
+            outbox.give(token, operation_id, request, Refused)
             return
         timeout_ms = min(sent.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
         now_s = asyncio.get_running_loop().time()
@@ -114,7 +92,7 @@ class Intake:
         kind = type(request)
 
         def answered(outcome: Answer | Reply) -> None:
-            answers.give(token, operation_id, outcome, kind)
+            outbox.give(token, operation_id, outcome, kind)
 
         if isinstance(request, Question):
             self._quotes.submit(Asked(request, deadline_s, answered))
@@ -124,7 +102,8 @@ class Intake:
         self._lanes.submit(Item(request, deadline_s, answered, arrived_s=now_s))
 
 
-def _message(frame: Frame) -> pb.CommitResponse:
+def message(frame: Frame) -> pb.CommitResponse:
+    """The decisions of a frame, rendered."""
     response = pb.CommitResponse()
     add = response.decisions.add
     for token, operation_id, outcome, _ in frame:

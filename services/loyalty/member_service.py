@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bonpunkt.loyalty.v1 import member_pb2 as pb
 from bonpunkt.loyalty.v1 import member_pb2_grpc
 from services.loyalty.adjustments import Adjustments
+from services.loyalty.answers import Answer
 from services.loyalty.calls import TIMEOUT_S, Context, abort_unless_booked, invalid
 from services.loyalty.clock import Clock
 from services.loyalty.domain.command import ChangeCards, Command, Enrol, Merge, Origin, SetBlocked
@@ -30,7 +31,6 @@ from services.loyalty.office.actors import Actors
 from services.loyalty.office.adjustments import Waiting
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.wire_forms import OPERATION_ID_FORM, UUID_FORM, command_fingerprint
-from services.loyalty.writer import Answer
 
 ENROLMENTS_MAX = 512
 

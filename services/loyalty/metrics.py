@@ -11,12 +11,12 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.loyalty.answers import Answer, Cause
 from services.loyalty.domain.decision import Refusal, Refused
 from services.loyalty.jobs import NIGHTLY
 from services.loyalty.ledger_stream import Frame
 from services.loyalty.schema import job
 from services.loyalty.wire_answers import Outcome
-from services.loyalty.writer import Answer, Cause
 from services.runtime.logs import logger
 
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)

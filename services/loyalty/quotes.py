@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from services.loyalty.answers import Answer, Cause, answer_from_journal
 from services.loyalty.clock import Clock
 from services.loyalty.domain.basket import Basket
 from services.loyalty.domain.capture import usable_points
@@ -21,7 +22,6 @@ from services.loyalty.domain.value import value
 from services.loyalty.keys import Key, card_key, member_bucket, operation_key
 from services.loyalty.programmes.versions import Moment, Programmes
 from services.loyalty.store import Decided, Reader, StoreLostError
-from services.loyalty.writer import Answer, Cause, answer_from_journal
 from services.runtime.logs import logger
 
 BATCH_MAX = 512

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from services.loyalty.answers import Answer, Item
 from services.loyalty.clock import Clock
 from services.loyalty.domain.command import (
     ChangeCards,
@@ -36,7 +37,6 @@ from services.loyalty.store import (
     Store,
     Transaction,
 )
-from services.loyalty.writer import Answer, Item
 from services.runtime.tracing import Kind, Span, Tracing
 
 _NAMES: dict[type, str] = {

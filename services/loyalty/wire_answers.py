@@ -3,6 +3,7 @@
 from typing import Any, assert_never
 
 from bonpunkt.till.v1 import till_pb2 as pb
+from services.loyalty.answers import Answer, Cause
 from services.loyalty.domain.decision import (
     Activated,
     Adjusted,
@@ -33,7 +34,6 @@ from services.loyalty.domain.receipt import receipt_lines
 from services.loyalty.domain.redemption import Limit
 from services.loyalty.feed import write_time
 from services.loyalty.quotes import Found, Identified, Quoted, Reply
-from services.loyalty.writer import Answer, Cause
 
 Outcome = Answer | Reply | Refused
 

@@ -18,6 +18,7 @@ from bonpunkt.loyalty.v1 import (
 )
 from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2 as pb
+from services.loyalty.answers import KEY_REUSED
 from services.loyalty.domain.command import (
     Adjust,
     ChangeCards,
@@ -27,7 +28,6 @@ from services.loyalty.domain.command import (
     Merge,
     SetBlocked,
 )
-from services.loyalty.writer import KEY_REUSED
 from services.runtime.grpc import channel
 from tests.servers.suite import CALL_WITHIN_S, Suite
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty import schema
+from services.loyalty.answers import Answer, Item
 from services.loyalty.domain.command import Abandon, Capture, Command, Enrol, Origin, SetBlocked
 from services.loyalty.domain.decision import Decision
 from services.loyalty.domain.ledger import PROGRAMME_ACCOUNTS
@@ -34,7 +35,7 @@ from services.loyalty.wire_answers import decision_to_wire
 from services.loyalty.wire_forms import command_fingerprint
 from services.loyalty.wire_lines import operation_from_bytes
 from services.loyalty.wire_requests import request_from_wire
-from services.loyalty.writer import Answer, Item, Writer
+from services.loyalty.writer import Writer
 from tests.loyalty.examples import a_programme
 from tests.loyalty.programme_rows import keep_programmes
 

@@ -3,6 +3,7 @@
 import pytest
 
 from bonpunkt.till import operations
+from services.loyalty.answers import Answer
 from services.loyalty.domain.decision import (
     AlreadyDecided,
     Burnt,
@@ -10,7 +11,6 @@ from services.loyalty.domain.decision import (
     Refusal,
     Refused,
 )
-from services.loyalty.writer import Answer
 from tests.loyalty.ledgers import (
     Ledger,
     a_capture,

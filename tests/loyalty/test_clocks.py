@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.loyalty.answers import Answer
 from services.loyalty.clock import SystemClock
 from services.loyalty.domain.command import Command
 from services.loyalty.domain.decision import Captured, Refused
 from services.loyalty.domain.programme import Programme, Tier
-from services.loyalty.writer import Answer
 from tests.loyalty.commands import a_release, a_reserve, a_void
 from tests.loyalty.examples import a_programme
 from tests.loyalty.ledgers import Ledger, SetClock, a_capture, opened

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from bonpunkt.till import operations
+from services.loyalty.answers import Answer
 from services.loyalty.domain.command import Capture, Command
 from services.loyalty.domain.decision import BlockedSet, Captured, Enrolled, Refusal, Refused
 from services.loyalty.keys import member_bucket
-from services.loyalty.writer import Answer
 from tests.loyalty.ledgers import (
     Ledger,
     a_block,

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from bonpunkt.till import operations
+from services.loyalty.answers import Answer, Cause, Item
 from services.loyalty.clock import SystemClock
 from services.loyalty.domain.command import Command
 from services.loyalty.domain.decision import Burnt, Captured, Enrolled, Refusal, Refused
 from services.loyalty.keys import BUCKET_COUNT, Key
 from services.loyalty.lanes import Lanes
 from services.loyalty.store import Located, Store, StoreLostError, open_store
-from services.loyalty.writer import QUEUE_MAX, Answer, Cause, Item
+from services.loyalty.writer import QUEUE_MAX
 from tests.loyalty.ledgers import (
     Ledger,
     a_block,

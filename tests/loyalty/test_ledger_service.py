@@ -10,7 +10,6 @@ from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till import operations
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty import ledger_service
-from services.loyalty.ledger_stream import Answers
 from services.runtime.grpc import INTERNAL_BYTES_MAX
 from tests.loyalty.ledgers import a_wire_capture, locked
 from tests.loyalty.served import WITHIN_S, Served, a_request, refusal, served
@@ -238,10 +237,10 @@ async def test_a_fault_in_answering_ends_the_stream_so_that_nobody_waits_for_eve
     capture = a_wire_capture(CARD, 2000)
     with monkeypatch.context() as patch:
 
-        async def broken(_: object) -> None:
-            raise ZeroDivisionError("cannot be sent")
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError("cannot be rendered")
 
-        patch.setattr(ledger_service, "Answers", lambda _, observed: Answers(broken, observed))
+        patch.setattr(ledger_service, "message", broken)
         call = loyalty.ledger.Commit(timeout=WITHIN_S)
         await call.write(a_request([capture]))
         code, _ = await refusal(call.read())

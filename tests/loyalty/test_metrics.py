@@ -3,13 +3,13 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.loyalty.answers import Answer, Cause
 from services.loyalty.domain.command import Capture, ReturnItems, VoidReceipt
 from services.loyalty.domain.decision import Burnt, Refusal, Refused
 from services.loyalty.ledger_stream import NO_OPERATION, Frame
 from services.loyalty.metrics import LoyaltyMetrics
 from services.loyalty.quotes import AskStatus, Found, Identify, QuoteBasket, Reply
 from services.loyalty.wire_answers import Outcome
-from services.loyalty.writer import Answer, Cause
 
 REFUSED = Refused(Refusal.EXCEEDS_AVAILABLE, "capture.redeem", "fewer")
 DONE = Answer(Burnt("id"), 1)

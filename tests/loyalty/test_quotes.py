@@ -8,6 +8,7 @@ import pytest
 
 from bonpunkt.till import operations
 from services.loyalty import quotes
+from services.loyalty.answers import Cause, answer_from_journal
 from services.loyalty.domain.decision import Captured, Refusal, Refused
 from services.loyalty.domain.member import Member
 from services.loyalty.domain.redemption import Limit
@@ -25,7 +26,6 @@ from services.loyalty.quotes import (
     Reply,
 )
 from services.loyalty.store import Decided, Reader, StoreLostError
-from services.loyalty.writer import Cause, answer_from_journal
 from tests.loyalty.ledgers import WITHIN_S, Ledger, a_block, a_capture
 from tests.servers.waiting import eventually
 

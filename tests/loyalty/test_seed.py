@@ -18,6 +18,7 @@ from services.loyalty.keys import BUCKET_COUNT
 from services.loyalty.seeding.cohorts import Size, card_of, till_of
 from services.loyalty.seeding.copying import text_of
 from services.loyalty.seeding.seed import SQLITE_ROWS_MAX, NotNewError, Order, seed
+from services.loyalty.wire_lines import operation_from_bytes
 from services.loyalty.wire_requests import request_from_wire
 from tests.loyalty.examples import a_programme
 from tests.loyalty.ledgers import Ledger, SetClock, a_capture, an_enrolment, opened, read
@@ -256,7 +257,10 @@ def test_a_purchase_is_one_that_a_till_could_send() -> None:
     operation = operations.capture(card_of(10_000_000), basket, occurred_at=NOW)
 
     command = request_from_wire(
-        operation, terminal_id=terminal_id, store_id=store_id, currency="EUR"
+        operation_from_bytes(operation.SerializeToString()),
+        terminal_id=terminal_id,
+        store_id=store_id,
+        currency="EUR",
     )
 
     assert not isinstance(command, Refused)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from bonpunkt.till import operations
+from services.loyalty.answers import Answer
 from services.loyalty.domain.command import Command
 from services.loyalty.domain.decision import Burnt, Captured, Decision, Enrolled, Refusal, Refused
 from services.loyalty.keys import member_bucket
-from services.loyalty.writer import Answer
 from tests.loyalty.ledgers import (
     Ledger,
     a_block,

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from bonpunkt.till.v1 import till_pb2 as pb
+from services.loyalty.answers import Answer, Cause
 from services.loyalty.domain.decision import (
     JOURNALLED,
     Activated,
@@ -38,7 +39,6 @@ from services.loyalty.domain.discount import VatShare
 from services.loyalty.domain.redemption import Limit, Quote
 from services.loyalty.quotes import Found, Identified, Quoted, Reply
 from services.loyalty.wire_answers import LIMITS, REASONS, REMEDIES, decision_to_wire
-from services.loyalty.writer import Answer, Cause
 from tests.loyalty.examples import a_programme
 
 MEMBER = Summary("0198c6f4-0000-7000-8000-000000000002", 4, 130, 120, "de")

@@ -7,6 +7,7 @@ import pytest
 
 from bonpunkt.till import operations
 from services.loyalty import schema
+from services.loyalty.answers import Answer, Cause, Item
 from services.loyalty.domain.decision import (
     BlockedSet,
     Captured,
@@ -15,7 +16,7 @@ from services.loyalty.domain.decision import (
     Refused,
 )
 from services.loyalty.keys import BUCKET_COUNT
-from services.loyalty.writer import BATCH_MAX, QUEUE_MAX, Answer, Cause, Item
+from services.loyalty.writer import BATCH_MAX, QUEUE_MAX
 from tests.loyalty.ledgers import (
     Ledger,
     a_block,

@@ -10,9 +10,9 @@ from typing import Any
 
 import psycopg
 
+from services.loyalty.answers import Answer, Cause
 from services.loyalty.domain.decision import Captured, Enrolled
 from services.loyalty.store import Store, StoreLostError, Transaction
-from services.loyalty.writer import Answer, Cause
 from tests.loyalty.ledgers import (
     Ledger,
     a_capture,

@@ -18,9 +18,9 @@ from hypothesis.stateful import (
 )
 
 from bonpunkt.till import operations
+from services.loyalty.answers import Answer
 from services.loyalty.domain.decision import AlreadyDecided, Burnt
 from services.loyalty.quotes import Identify
-from services.loyalty.writer import Answer
 from tests.loyalty.ledgers import an_abandon, wire
 from tests.properties import intents
 from tests.properties.intents import STRANGE, Articles, Intent

@@ -6,6 +6,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.loyalty.answers import Answer, answer_from_journal
 from services.loyalty.domain.decision import (
     AlreadyDecided,
     BlockedSet,
@@ -31,7 +32,6 @@ from services.loyalty.record import (
 )
 from services.loyalty.store import Decided
 from services.loyalty.wire_answers import REASONS
-from services.loyalty.writer import Answer, answer_from_journal
 from tests.loyalty.ledgers import wire
 from tests.scale import scaled
 

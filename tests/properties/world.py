@@ -12,12 +12,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from hypothesis import note
 
+from services.loyalty.answers import Answer
 from services.loyalty.domain.command import Command
 from services.loyalty.domain.decision import JOURNALLED, Refused, Settled
 from services.loyalty.domain.due import settle_due
 from services.loyalty.quotes import Question
 from services.loyalty.store import MEMBER_COLUMNS, member_from_row
-from services.loyalty.writer import Answer, Writer
+from services.loyalty.writer import Writer
 from tests.loyalty.ledgers import WITHIN_S, Ledger, SetClock, opened
 from tests.properties.model import Model
 from tests.properties.modelled import No, Outcome

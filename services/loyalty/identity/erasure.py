@@ -19,6 +19,7 @@ from sqlalchemy import delete, insert, select, tuple_, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.loyalty import schema
+from services.loyalty.answers import Answer
 from services.loyalty.domain.command import Command, Erase, Origin
 from services.loyalty.domain.decision import Erased, Refused
 from services.loyalty.domain.member import Status
@@ -31,7 +32,6 @@ from services.loyalty.office.audit import append_audit, lock_audit, reading
 from services.loyalty.office.instants import micros
 from services.loyalty.office.schema import adjustment
 from services.loyalty.wire_forms import command_fingerprint
-from services.loyalty.writer import Answer
 
 TIMEOUT_S = 10.0
 MEMBERS_A_QUERY = 500

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bonpunkt.till import operations
+from services.loyalty.answers import Answer
 from services.loyalty.domain.command import Command
 from services.loyalty.identity.erasure import Eraser
 from services.loyalty.identity.erasure_log import Erasure, ErasureLog
@@ -20,7 +21,6 @@ from services.loyalty.identity.settings import IdentitySettings
 from services.loyalty.identity.vault import Vault
 from services.loyalty.office.instants import micros
 from services.loyalty.store import normal_url
-from services.loyalty.writer import Answer
 from tests.loyalty.ledgers import Ledger
 
 NOW = datetime(2026, 11, 20, 11, 0, tzinfo=UTC)

@@ -13,6 +13,7 @@ from sqlalchemy import delete, insert
 
 from bonpunkt.till import operations
 from services.loyalty import schema
+from services.loyalty.answers import Answer, Cause
 from services.loyalty.domain.command import Merge, Origin
 from services.loyalty.domain.decision import Refusal, Refused
 from services.loyalty.identity import erasure as erasure_module
@@ -29,7 +30,6 @@ from services.loyalty.identity.vault import KeyLostError, Tombstone
 from services.loyalty.identity.vault import Refusal as VaultRefusal
 from services.loyalty.office.schema import adjustment, audit
 from services.loyalty.wire_forms import command_fingerprint
-from services.loyalty.writer import Answer, Cause
 from tests.loyalty.identity.conftest import ACTOR, ANNA, Identities
 from tests.loyalty.ledgers import a_capture
 

@@ -8,10 +8,10 @@ import orjson
 from sqlalchemy import Row
 
 from services.loyalty import schema
+from services.loyalty.answers import Answer
 from services.loyalty.domain.decision import Refused
 from services.loyalty.record import decision_json
 from services.loyalty.wire_answers import REASONS
-from services.loyalty.writer import Answer
 from tests.loyalty.ledgers import Ledger, wire
 from tests.loyalty.matrix.cells import ACCEPTED, CELLS, SAME_ANSWER, Cell, Trial
 from tests.loyalty.matrix.scene import Made, command_of

@@ -9,8 +9,8 @@ import pytest
 
 from bonpunkt.till import operations
 from services.loyalty import retention, schema
+from services.loyalty.answers import Answer
 from services.loyalty.domain.decision import Kind
-from services.loyalty.writer import Answer
 from tests.loyalty.commands import a_change_of_cards, a_merge, an_erasure
 from tests.loyalty.ledgers import Ledger, a_block
 from tests.loyalty.matrix import outcome

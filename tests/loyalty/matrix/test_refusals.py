@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bonpunkt.till import operations
-from services.loyalty.writer import Answer
+from services.loyalty.answers import Answer
 from tests.loyalty.ledgers import Ledger
 from tests.loyalty.matrix import outcome
 from tests.loyalty.matrix.cells import (
