@@ -28,8 +28,8 @@ class Key(NamedTuple):
 
 
 def bucket_of(identity: bytes) -> int:
-    """SHA-256 of the id, modulo the number of buckets."""
-    return int.from_bytes(hashlib.sha256(identity).digest()[-4:], "big") % BUCKET_COUNT
+    """SHA-256 of the id, modulo the number of buckets, which divides what a byte can be."""
+    return hashlib.sha256(identity).digest()[-1] % BUCKET_COUNT
 
 
 def member_bucket(member_id: str) -> int:

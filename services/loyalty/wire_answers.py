@@ -146,8 +146,10 @@ def _write_told(into: pb.Decision, result: Identified | Quoted | Found | Refused
 def _write_captured(into: pb.Captured, decision: Captured) -> None:
     _write_member(into.member, decision.member)
     into.points_earned = decision.points_earned
-    into.points_pending = decision.points_pending
-    into.points_settled = decision.points_settled
+    if decision.points_pending:
+        into.points_pending = decision.points_pending
+    if decision.points_settled:
+        into.points_settled = decision.points_settled
     into.receipt_lines.extend(
         receipt_lines(
             version=decision.receipt_version,
@@ -267,5 +269,7 @@ def _write_member(into: pb.MemberSummary, member: Summary) -> None:
     into.points = member.points
     into.available = member.available
     into.language = member.language
-    into.pending = member.pending
-    into.tier = member.tier
+    if member.pending:
+        into.pending = member.pending
+    if member.tier:
+        into.tier = member.tier

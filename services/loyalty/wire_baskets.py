@@ -3,6 +3,8 @@
 Lines are looked at all together first: a checkout has many, and hardly ever is one of them wrong.
 """
 
+from typing import Final
+
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty.domain.basket import LINE_FIELDS, Basket, LineItem
 from services.loyalty.domain.decision import Refusal, Refused
@@ -16,8 +18,8 @@ from services.loyalty.wire_forms import (
 )
 from services.loyalty.wire_lines import lines_from_wire
 
-MINOR_MAX = 10**12  # of a line and of a basket, in minor units
-QUANTITY_MAX = 10**12  # of a line, in thousandths
+MINOR_MAX: Final = 10**12  # of a line and of a basket, in minor units
+QUANTITY_MAX: Final = 10**12  # of a line, in thousandths
 LINES_MAX = 1000
 DEL = "\x7f"
 
@@ -68,9 +70,14 @@ def _are_plain(items: list[LineItem], raw_lines: list[bytes], lines_json: str) -
     JSON escapes what is no plain character, so one search finds it in any text of any line: all but
     the ASCII character DEL, and those beyond ASCII.
     """
-    line_ids = {line.line_id for line in items}
-    minors = [line.total_minor for line in items]
-    quantities = [line.quantity_milli for line in items]
+    line_ids: set[str] = set()
+    for line in items:
+        line_ids.add(line.line_id)
+        if not (
+            -MINOR_MAX <= line.total_minor <= MINOR_MAX
+            and -QUANTITY_MAX <= line.quantity_milli <= QUANTITY_MAX
+        ):
+            return False
     return (
         "\\" not in lines_json
         and ((lines_json.isascii() and DEL not in lines_json) or lines_json.isprintable())
@@ -80,10 +87,6 @@ def _are_plain(items: list[LineItem], raw_lines: list[bytes], lines_json: str) -
         )
         and len(line_ids) == len(items)
         and "" not in line_ids
-        and min(minors) >= -MINOR_MAX
-        and max(minors) <= MINOR_MAX
-        and min(quantities) >= -QUANTITY_MAX
-        and max(quantities) <= QUANTITY_MAX
     )
 
 

@@ -32,6 +32,7 @@ from services.loyalty.wire_forms import (
 from services.loyalty.wire_returns import return_from_wire, void_from_wire
 
 POINTS_MAX = 10**15
+YEAR_1_S, YEAR_9999_S = -62_135_596_800, 253_402_300_799  # what a Timestamp may hold
 
 
 def request_from_wire(
@@ -41,14 +42,16 @@ def request_from_wire(
     operation_id = operation.id
     if not OPERATION_ID_FORM.fullmatch(operation_id):
         return malformed_id("id")
-    try:
-        occurred_at_us = (
-            operation.occurred_at.ToMicroseconds() if operation.HasField("occurred_at") else None
-        )
-    except ValueError:
-        return Refused(
-            Refusal.MALFORMED, "occurred_at", "send a time of the years 1 to 9999, or leave it out"
-        )
+    occurred_at_us: int | None = None
+    if operation.HasField("occurred_at"):
+        seconds, nanos = operation.occurred_at.seconds, operation.occurred_at.nanos
+        if not YEAR_1_S <= seconds <= YEAR_9999_S or not 0 <= nanos < 1_000_000_000:
+            return Refused(
+                Refusal.MALFORMED,
+                "occurred_at",
+                "send a time of the years 1 to 9999, or leave it out",
+            )
+        occurred_at_us = seconds * 1_000_000 + nanos // 1000
     origin = Origin(terminal_id, store_id, "", occurred_at_us)
     match operation.WhichOneof("kind"):
         case "capture":

@@ -23,7 +23,7 @@ from services.loyalty.domain.decision import (
 )
 from services.loyalty.domain.earn import rated_weight
 from services.loyalty.domain.expiry import expires_on
-from services.loyalty.domain.ledger import Account, Transfer, transfers
+from services.loyalty.domain.ledger import Account, transfers
 from services.loyalty.domain.life import Event, State, may
 from services.loyalty.domain.lots import LotMove
 from services.loyalty.domain.member import (
@@ -237,10 +237,10 @@ def _entry(
         accepted=True,
         decision=_captured(after, command, points, programme),
         transfers=transfers(
-            Transfer(Account.ISSUED, Account.RECEIVABLE, points.settled),
-            Transfer(Account.ISSUED, Account.POINTS, points.spendable),
-            Transfer(Account.ISSUED, Account.PENDING, points.waiting),
-            Transfer(Account.POINTS, Account.REDEEMED, points.redeemed),
+            (Account.ISSUED, Account.RECEIVABLE, points.settled),
+            (Account.ISSUED, Account.POINTS, points.spendable),
+            (Account.ISSUED, Account.PENDING, points.waiting),
+            (Account.POINTS, Account.REDEEMED, points.redeemed),
         ),
         lot_moves=((earned_lot, *taken) if points.spendable else taken),
         facts=facts,

@@ -221,6 +221,8 @@ def _told(member: Member, days: int) -> date:
     """Up to this day of expiry nothing is to be told any more `days` days ahead: it was, or it
     was told later than that.
     """
+    if not member.announced:
+        return date.min
     return max([day for stage, day in member.announced if stage <= days], default=date.min)
 
 

@@ -44,10 +44,13 @@ class Transfer(NamedTuple):
     points: int
 
 
-def transfers(*legs: Transfer) -> tuple[Transfer, ...]:
-    """The legs that move anything; a leg of no points is no transfer."""
-    assert min([leg.points for leg in legs]) >= 0, "points move forward; a reversal swaps accounts"
-    return tuple([leg for leg in legs if leg.points])
+def transfers(*legs: tuple[Account, Account, int]) -> tuple[Transfer, ...]:
+    """The legs (source, target, points) that move anything; a leg of no points is no transfer."""
+    moving = tuple([Transfer(source, target, points) for source, target, points in legs if points])
+    assert not moving or min([leg.points for leg in moving]) > 0, (
+        "points move forward; a reversal swaps accounts"
+    )
+    return moving
 
 
 def moved(legs: Iterable[Transfer]) -> dict[Account, int]:

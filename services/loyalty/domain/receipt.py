@@ -87,9 +87,15 @@ def receipt_lines(
 
 def _filled(pieces: tuple[str, ...], **figures: str) -> list[str]:
     """The statement as lines of at most 40 columns, broken only between its pieces."""
-    first, *others = [piece.format(**figures) for piece in pieces]
-    lines = [first]
-    for piece in others:
+    lines: list[str] = []
+    for statement in pieces:
+        piece = statement
+        if "{" in piece:
+            for name, figure in figures.items():
+                piece = piece.replace("{" + name + "}", figure)
+        if not lines:
+            lines.append(piece)
+            continue
         if len(lines[-1]) + 1 + len(piece) <= COLUMNS:
             lines[-1] += f" {piece}"
         else:
@@ -112,4 +118,4 @@ def _amount(minor: int, currency: str, template: _Template) -> str:
 
 def _grouped(number: int, thousands: str) -> str:
     assert number >= 0, "points and payments on a receipt are never negative"
-    return f"{number:,}".replace(",", thousands)
+    return str(number) if number < 1000 else f"{number:,}".replace(",", thousands)
