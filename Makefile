@@ -1,7 +1,7 @@
 # Every target brings what it needs into .venv; nothing is written outside this folder except Debian
-# packages, and those only for root. PYTHON chooses the Python to build .venv with.
+# packages, and those only for root. PYTHON names another Python for .venv than Debian's.
 
-PYTHON ?= python3
+PYTHON ?=
 BIN := .venv/bin
 # Further words for `bonpunkt up --demo`, such as ARGS="--baskets 1000 --once".
 ARGS ?=
