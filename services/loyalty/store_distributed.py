@@ -273,7 +273,7 @@ class DistributedStore(PostgresStore):
     @asynccontextmanager
     async def writing(self, lane: int = 0) -> AsyncIterator[Transaction]:  # type: ignore[override]
         async with super().writing(lane) as transaction:
-            yield _Transaction(transaction._connection)
+            yield _Transaction(transaction.connection)
 
 
 def _by_bucket(places: Iterable[tuple[int, Any]]) -> dict[int, list[Any]]:

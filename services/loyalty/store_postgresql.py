@@ -270,43 +270,43 @@ def _members(found: Sequence[Any]) -> dict[str, Member]:
 
 class _Transaction:
     def __init__(self, connection: asyncpg.Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     async def lock(self, buckets: Sequence[int]) -> dict[int, BucketState]:
-        rows = await _LOCK.rows(self._connection, {"buckets": sorted(buckets)})
+        rows = await _LOCK.rows(self.connection, {"buckets": sorted(buckets)})
         return {row[0]: bucket_from_row(row) for row in rows}
 
     async def members(self, wanted: Sequence[tuple[int, str]]) -> dict[str, Member]:
-        return _members(await _MEMBERS.rows(self._connection, _wanted_members_values(wanted)))
+        return _members(await _MEMBERS.rows(self.connection, _wanted_members_values(wanted)))
 
     async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
-        return _located(await _OWNERS.rows(self._connection, _wanted(cards)))
+        return _located(await _OWNERS.rows(self.connection, _wanted(cards)))
 
     async def decided(self, keys: Sequence[Key]) -> dict[Key, Decided]:
-        return _decided(await _DECIDED.rows(self._connection, _wanted(keys)))
+        return _decided(await _DECIDED.rows(self.connection, _wanted(keys)))
 
     async def recorded(self, keys: Sequence[Key]) -> dict[Key, Recorded]:
-        return _recorded(await _RECORDED.rows(self._connection, _wanted(keys)))
+        return _recorded(await _RECORDED.rows(self.connection, _wanted(keys)))
 
     async def reversals(self, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], str]:
         values = {
             "wanted_bucket": [bucket for bucket, _ in places],
             "wanted_sequence": [sequence for _, sequence in places],
         }
-        found = await _REVERSALS.rows(self._connection, values)
+        found = await _REVERSALS.rows(self.connection, values)
         return {(bucket, sequence): so_far for bucket, sequence, so_far in found}
 
     async def append(self, batch: Batch) -> None:
         if batch.reversals:
             changed = {"reversal": REVERSALS.values(batch.reversals)}
-            await _WRITE_REVERSALS.rows(self._connection, changed)
+            await _WRITE_REVERSALS.rows(self.connection, changed)
         if batch.new_members:
             new = {"member": MEMBERS.values(batch.new_members)}
-            await _NEW_MEMBERS.rows(self._connection, new)
+            await _NEW_MEMBERS.rows(self.connection, new)
         # in key order: two writers that inserted the same two keys the other way round would
         # deadlock
         await _WRITE.rows(
-            self._connection,
+            self.connection,
             {
                 "journal": JOURNAL.values(batch.journal),
                 "locator": [(*key, *located) for key, located in sorted(batch.locators)],

@@ -12,6 +12,7 @@ import pytest
 
 from bonpunkt.till import operations
 from services.loyalty import store_distributed
+from services.loyalty.answers import Recent
 from services.loyalty.domain.command import Command
 from services.loyalty.keys import BUCKET_COUNT, Key, member_bucket, operation_key
 from services.loyalty.store import Located, StoreLostError, open_store
@@ -101,7 +102,7 @@ async def _a_day_at_the_till(ledger: Ledger) -> AsyncIterator[str]:
     yield await submit("settle", a_settling(member_id))
     # a repeat that the process has forgotten: the key is taken, the journal answers
     for writer in ledger.writer._writers:  # type: ignore[union-attr]
-        writer._recent.clear()
+        writer._recent = Recent()
     yield await submit("repeat", captures[2])
     yield await submit("enrol", an_enrolment("2900000000032", member_id=other_id))
     yield await submit("merge", a_merge(member_id, other_id))
