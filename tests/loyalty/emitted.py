@@ -29,9 +29,11 @@ _ONE_BUCKET = (
     ),
 )
 _TRANSACTIONS = ("BEGIN;", "COMMIT;", "ROLLBACK;")
-# It looks up types that it does not know, with jit off meanwhile; no table of the ledger is read.
-_OF_THE_DRIVER = re.compile(
+# What a new connection is told, and what the driver asks: it looks up types that it does not know,
+# with jit off meanwhile. No table of the ledger is read.
+_OF_A_CONNECTION = re.compile(
     r"SELECT (?:current_setting\('jit'\) AS cur, )?set_config\('jit', .*\)(?: AS new)?"
+    r"|SELECT set_config\(name, 'lz4', false\) FROM pg_settings WHERE .*"
     r"|WITH RECURSIVE typeinfo_tree.*",
 )
 _LEDGERS = re.compile(rf"\b(?:FROM|JOIN|INTO|UPDATE) (?:{'|'.join(metadata.tables)})\b")
@@ -46,10 +48,10 @@ class Emitted:
 
     @property
     def is_frame(self) -> bool:
-        """Whether it only begins or ends a transaction, or is the driver's own question."""
+        """Whether it only begins or ends a transaction, or is a connection's own."""
         if self.sql in _TRANSACTIONS:
             return True
-        return bool(_OF_THE_DRIVER.fullmatch(self.sql)) and not _LEDGERS.search(self.sql)
+        return bool(_OF_A_CONNECTION.fullmatch(self.sql)) and not _LEDGERS.search(self.sql)
 
     @property
     def table(self) -> str:
