@@ -19,6 +19,9 @@ from services.runtime.tls import KeyPair, Loaded, split_target, why_not_connecte
 MESSAGE_BYTES_MAX = 1 << 20  # the contract's 1 MiB a message
 INTERNAL_BYTES_MAX = 16 << 20  # many tills' operations share a message inside the house
 DRAIN_S = 3.0
+# An attempt to connect, handshakes included, may take so long: gRPC means that by the "min" of its
+# waits between attempts. A busy machine needs some of it.
+CONNECT_TIMEOUT_MS = 5_000
 REQUEST_ID_KEY = "bonpunkt-request-id"
 PROBE_TIMEOUT_S = 2.0
 
@@ -162,7 +165,7 @@ def channel(target: str, *, ca: bytes | None = None) -> grpc.aio.Channel:
         ("grpc.max_receive_message_length", INTERNAL_BYTES_MAX),
         ("grpc.max_send_message_length", INTERNAL_BYTES_MAX),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", CONNECT_TIMEOUT_MS),
         ("grpc.max_reconnect_backoff_ms", 2_000),
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.http2.bdp_probe", 0),

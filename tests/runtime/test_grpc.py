@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from services.runtime.grpc import (
 )
 from services.runtime.tls import KeyPair, Loaded, why_not_connected
 from tests.servers.certificates import Files, certificate_files
+from tests.servers.waiting import eventually
 
 LATER = timedelta(minutes=5)
 
@@ -155,6 +156,38 @@ async def test_a_certificate_for_another_name_is_refused(files: Files) -> None:
         words = await fault(f"https://127.0.0.1:{port}", ca=files.ca.read_bytes())
 
     assert words.startswith("its certificate is for other names than this address")
+
+
+async def test_a_server_that_is_slow_to_greet_is_waited_for() -> None:
+    """On a machine that has much to do a handshake takes longer than the first wait between two
+    attempts to connect.
+    """
+    greeted = asyncio.get_running_loop().time() + 0.5
+    connections = 0
+
+    async def held_back(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await eventually(lambda: asyncio.get_running_loop().time() > greeted)
+        with suppress(ConnectionError):
+            answers, requests = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(_passed_on(reader, requests), _passed_on(answers, writer))
+
+    async with serving(None) as port:
+        between = await asyncio.start_server(held_back, "127.0.0.1", 0)
+        address = between.sockets[0].getsockname()
+        assert await is_serving(f"127.0.0.1:{address[1]}", timeout_s=30)
+        between.close()
+
+    assert connections == 1
+
+
+async def _passed_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while received := await reader.read(65_536):
+            writer.write(received)
+            await writer.drain()
+    writer.close()
 
 
 async def asked(metadata: Metadata) -> object:

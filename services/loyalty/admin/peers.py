@@ -12,7 +12,14 @@ from bonpunkt.loyalty.v1.member_pb2_grpc import MemberServiceStub
 from bonpunkt.loyalty.v1.staff_pb2_grpc import StaffServiceStub
 from bonpunkt.loyalty.v1.terminal_pb2_grpc import TerminalServiceStub
 from bonpunkt.notifier.v1.notifier_pb2_grpc import DeliveryServiceStub, EndpointServiceStub
-from services.runtime.grpc import INTERNAL_BYTES_MAX, REQUEST_ID_KEY, Metadata, bearer, way_to
+from services.runtime.grpc import (
+    CONNECT_TIMEOUT_MS,
+    INTERNAL_BYTES_MAX,
+    REQUEST_ID_KEY,
+    Metadata,
+    bearer,
+    way_to,
+)
 from services.runtime.tls import why_not_connected
 
 CALL_TIMEOUT_S = 5.0
@@ -115,7 +122,7 @@ def _channel(target: str, *, ca: bytes | None) -> grpc.Channel:
     options = [
         ("grpc.max_receive_message_length", INTERNAL_BYTES_MAX),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", CONNECT_TIMEOUT_MS),
         ("grpc.max_reconnect_backoff_ms", 2_000),
         ("grpc.use_local_subchannel_pool", 1),
     ]
