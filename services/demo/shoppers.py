@@ -29,6 +29,7 @@ from services.runtime.tls import read_ca
 SETTLE_WITHIN_S = 120.0
 FRAME = 64  # checkouts that are asked about together
 TOLD_EVERY = 100
+STATUS_TIMEOUT_S, ASK_AGAIN_S = 60.0, 0.2
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ class Shopping:
         for name, decisions in self.told.items():
             captured = [key for key, each in decisions.items() if each.HasField("captured")]
             for some in _framed(captured):
-                now = await self.tills[name].send_many([build.status(each) for each in some])
+                now = await _status_of(some, till=self.tills[name])
                 found += sum(
                     _bytes(answer.status_found.decision) != _bytes(decisions[each])
                     for each, answer in zip(some, now, strict=True)
@@ -137,6 +138,18 @@ async def _provide(
             opened, metadata=metadata, stores=stores, folder=folder
         )
     return {name: known[name] for store in stores for name in mapping.tills(store)}
+
+
+async def _status_of(ids: Sequence[str], *, till: Till) -> Sequence[pb.Decision]:
+    """What is known of the operations; asked again while the ledger is away. TimeoutError if that
+    takes more than a minute.
+    """
+    async with asyncio.timeout(STATUS_TIMEOUT_S):
+        while True:
+            answers = await till.send_many([build.status(each) for each in ids])
+            if not any(answer.HasField("undecided") for answer in answers):
+                return answers
+            await asyncio.sleep(ASK_AGAIN_S)
 
 
 def _framed(ids: Sequence[str]) -> Iterator[Sequence[str]]:
