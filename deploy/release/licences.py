@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
+from packaging.markers import Marker
+
 DOCUMENT = Path("docs/licences.md")
 LOCKS = {"serve.txt": "What serves", "run.txt": "What the demo needs besides"}
-_PINNED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", re.MULTILINE)
+_PINNED = re.compile(r"^([\w.-]+)==([^\s;\\]+)(?: ; ([^\\\n]+))?", re.MULTILINE)
+# The page is that of the image: the same, whichever release of Python 3.11 wrote it.
+_PYTHON = {"python_full_version": "3.11.99"}
 _HEAD = """# Licences
 
 Of everything that is installed with Bonpunkt, as the packages tell it. Written by
 `make licences`; a test keeps it fresh. Packages that only other systems need (`colorama` on
-Windows) are left out. What only developers use is not distributed.
+Windows), or only older releases of Python (`async-timeout`), are left out. What only developers
+use is not distributed.
 """
 
 
@@ -40,7 +45,9 @@ def document() -> str:
 
 def _packages(lock: str) -> Iterator[Package]:
     text = (Path("requirements") / lock).read_text(encoding="utf-8")
-    for name, version in _PINNED.findall(text):
+    for name, version, marker in _PINNED.findall(text):
+        if marker and not Marker(marker).evaluate(_PYTHON):
+            continue
         try:
             yield Package(name, version, _licence(name))
         except PackageNotFoundError:
