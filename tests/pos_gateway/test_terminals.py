@@ -145,7 +145,7 @@ def assert_private(path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
-def test_without_a_copy_no_terminal_is_known(path: Path) -> None:
+async def test_without_a_copy_no_terminal_is_known(path: Path) -> None:
     assert not from_disk(path).known.is_set()
 
 
@@ -163,7 +163,7 @@ def test_without_a_copy_no_terminal_is_known(path: Path) -> None:
         "\x00\xff",
     ],
 )
-def test_an_unreadable_copy_is_as_good_as_none(path: Path, content: str) -> None:
+async def test_an_unreadable_copy_is_as_good_as_none(path: Path, content: str) -> None:
     """Loyalty will tell the list; a half-read one would turn rightful tills away."""
     path.parent.mkdir()
     path.write_bytes(content.encode("latin-1"))
