@@ -29,14 +29,13 @@ from services.loyalty.store import (
     Decided,
     JsonRow,
     Located,
-    Reader,
     Recorded,
     StoreLostError,
     Transaction,
     bucket_from_row,
     member_from_row,
 )
-from services.loyalty.store_postgresql import LOST, PostgresStore, Statement
+from services.loyalty.store_postgresql import LOST, PostgresReader, PostgresStore, Statement
 
 Place = tuple[int, int]  # bucket and sequence of a journal row
 
@@ -214,11 +213,8 @@ class _Transaction(_Buckets):
             await self.connection.executemany(statement.sql, values)
 
 
-class _Reader:
-    """Committed state, on a connection that `PostgresStore` opens and closes."""
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
+class _Reader(PostgresReader):
+    """Committed state, by statements of one bucket each."""
 
     async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
         async with self._reading() as buckets:
@@ -255,20 +251,7 @@ class _Reader:
 class DistributedStore(PostgresStore):
     """As PostgresStore, with other statements."""
 
-    def __init__(self, url: str, *, lanes: int) -> None:
-        super().__init__(url, lanes=lanes)
-        self._cards = _Reader(self._looking_up.connection)
-        self._questions = _Reader(self._reading.connection)
-
-    @property
-    def reader(self) -> Reader:
-        return self._questions
-
-    async def owners(self, cards: Sequence[Key]) -> dict[Key, Located]:
-        return await self._cards.owners(cards)
-
-    async def recorded(self, keys: Sequence[Key]) -> dict[Key, Recorded]:
-        return await self._cards.recorded(keys)
+    reads = _Reader
 
     @asynccontextmanager
     async def writing(self, lane: int = 0) -> AsyncIterator[Transaction]:  # type: ignore[override]

@@ -6,7 +6,7 @@ connections of its own, as arrays, so that a batch of any size is the same four 
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import asyncpg
 from sqlalchemy import (
@@ -337,7 +337,9 @@ class _Connection:
             opened.terminate()
 
 
-class _Reader:
+class PostgresReader:
+    """Committed state, on a connection of its own."""
+
     def __init__(self, connection: _Connection) -> None:
         self.connection = connection
 
@@ -373,13 +375,15 @@ class PostgresStore:
     unhurried uses the engine's pool.
     """
 
+    reads: ClassVar[type[PostgresReader]] = PostgresReader
+
     def __init__(self, url: str, *, lanes: int = 1) -> None:
         dsn = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
         self.engine = create_async_engine(url, pool_size=5, pool_pre_ping=True)
         self.lanes = lanes
         self._writers = [_Connection(dsn, SESSION) for _ in range(lanes)]
-        self._looking_up = _Reader(_Connection(dsn, SESSION))
-        self._reading = _Reader(_Connection(dsn, SESSION))
+        self._looking_up = self.reads(_Connection(dsn, SESSION))
+        self._reading = self.reads(_Connection(dsn, SESSION))
 
     @property
     def reader(self) -> Reader:

@@ -129,47 +129,22 @@ def _plain(raw: bytes) -> LineItem | None:
     neither huge nor below zero; None for one that is written otherwise. Its texts are right only if
     all of them are ASCII. IndexError if it ends within a field.
     """
-    end, at = len(raw), 0
-    line_id = article_number = text = category = brand = vat_rate_key = ""
-    quantity_milli = total_minor = 0
     line = raw.decode("latin-1")  # a character a byte
-    if at < end and raw[at] == _LINE_ID and raw[at + 1] < _LONG:
-        stop = at + 2 + raw[at + 1]
-        line_id, at = line[at + 2 : stop], stop
-    if at < end and raw[at] == _ARTICLE_NUMBER and raw[at + 1] < _LONG:
-        stop = at + 2 + raw[at + 1]
-        article_number, at = line[at + 2 : stop], stop
-    if at < end and raw[at] == _TEXT and raw[at + 1] < _LONG:
-        stop = at + 2 + raw[at + 1]
-        text, at = line[at + 2 : stop], stop
-    if at < end and raw[at] == _CATEGORY and raw[at + 1] < _LONG:
-        stop = at + 2 + raw[at + 1]
-        category, at = line[at + 2 : stop], stop
-    if at < end and raw[at] == _BRAND and raw[at + 1] < _LONG:
-        stop = at + 2 + raw[at + 1]
-        brand, at = line[at + 2 : stop], stop
-    if at < end and raw[at] == _QUANTITY:
-        at, shift = at + 1, 0
-        while raw[at] >= _LONG and shift < _BITS_MAX:
-            quantity_milli |= (raw[at] - _LONG) << shift
-            at, shift = at + 1, shift + 7
-        if raw[at] >= _LONG:
-            return None
-        quantity_milli |= raw[at] << shift
-        at += 1
-    if at < end and raw[at] == _TOTAL:
-        at, shift = at + 1, 0
-        while raw[at] >= _LONG and shift < _BITS_MAX:
-            total_minor |= (raw[at] - _LONG) << shift
-            at, shift = at + 1, shift + 7
-        if raw[at] >= _LONG:
-            return None
-        total_minor |= raw[at] << shift
-        at += 1
-    if at < end and raw[at] == _VAT_RATE_KEY and raw[at + 1] < _LONG:
-        stop = at + 2 + raw[at + 1]
-        vat_rate_key, at = line[at + 2 : stop], stop
-    if at != end:
+    stop = _text_end(raw, 0, _LINE_ID)
+    line_id, at = line[2:stop], stop
+    stop = _text_end(raw, at, _ARTICLE_NUMBER)
+    article_number, at = line[at + 2 : stop], stop
+    stop = _text_end(raw, at, _TEXT)
+    text, at = line[at + 2 : stop], stop
+    stop = _text_end(raw, at, _CATEGORY)
+    category, at = line[at + 2 : stop], stop
+    stop = _text_end(raw, at, _BRAND)
+    brand, at = line[at + 2 : stop], stop
+    quantity_milli, at = _number(raw, at, _QUANTITY)
+    total_minor, at = _number(raw, at, _TOTAL)
+    stop = _text_end(raw, at, _VAT_RATE_KEY)
+    vat_rate_key = line[at + 2 : stop]
+    if stop != len(raw):
         return None
     return LineItem(
         line_id,
@@ -181,3 +156,25 @@ def _plain(raw: bytes) -> LineItem | None:
         total_minor,
         vat_rate_key,
     )
+
+
+def _text_end(raw: bytes, at: int, tag: int) -> int:
+    """Where the short text of this field ends that begins at `at`; `at` if something else does."""
+    if at < len(raw) and raw[at] == tag and raw[at + 1] < _LONG:
+        return at + 2 + raw[at + 1]
+    return at
+
+
+def _number(raw: bytes, at: int, tag: int) -> tuple[int, int]:
+    """The number of this field that begins at `at`, and where it ends; 0 and `at` if something else
+    begins there, or a longer one.
+    """
+    if at >= len(raw) or raw[at] != tag:
+        return 0, at
+    number, shift, stop = 0, 0, at + 1
+    while raw[stop] >= _LONG:
+        if shift == _BITS_MAX:
+            return 0, at
+        number |= (raw[stop] - _LONG) << shift
+        stop, shift = stop + 1, shift + 7
+    return number | raw[stop] << shift, stop + 1
