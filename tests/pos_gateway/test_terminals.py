@@ -51,6 +51,11 @@ async def written(path: Path, *terminal_ids: str) -> None:
     await eventually(names_them)
 
 
+def spoil(path: Path, content: str) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content.encode("latin-1"))
+
+
 def from_disk(path: Path) -> Terminals:
     """What a gateway knows that cannot reach loyalty."""
     terminals = Terminals(grpc.channel("127.0.0.1:1"), token=TOKEN, path=path)
@@ -165,8 +170,7 @@ async def test_without_a_copy_no_terminal_is_known(path: Path) -> None:
 )
 async def test_an_unreadable_copy_is_as_good_as_none(path: Path, content: str) -> None:
     """Loyalty will tell the list; a half-read one would turn rightful tills away."""
-    path.parent.mkdir()
-    path.write_bytes(content.encode("latin-1"))
+    spoil(path, content)
 
     assert not from_disk(path).known.is_set()
 
