@@ -177,9 +177,10 @@ cards = st.builds(
 )
 card_taken = st.builds(Cards, any_of, st.just(""), st.just("taken"))
 erase = st.builds(Erase, any_of)
+erase_nobody = st.builds(Erase, st.integers(STRANGE, 99))
 nightly = st.builds(Nightly, any_of)
 
-mistake = st.one_of(enrol_again, card_taken, buy_with_a_wrong_reservation)
+mistake = st.one_of(enrol_again, card_taken, buy_with_a_wrong_reservation, erase_nobody)
 anything = st.one_of(
     buy, reserve, reserve_again, pay, release, void, return_all, return_lines,
     adjust, merge, block, cards, enrol_again, erase,

@@ -223,8 +223,13 @@ class ShopMachine(RuleBasedStateMachine):
         self.do(wish)
 
     @precondition(lambda self: len(self.shop.open_members()) > 2)
-    @rule(wish=intents.merge | intents.erase)
-    def end(self, wish: Intent) -> None:
+    @rule(wish=intents.merge)
+    def merge(self, wish: Intent) -> None:
+        self.do(wish)
+
+    @precondition(lambda self: len(self.shop.open_members()) > 2)
+    @rule(wish=intents.erase)
+    def erase(self, wish: Intent) -> None:
         self.do(wish)
 
     @rule(wish=intents.mistake)
@@ -242,21 +247,23 @@ class ShopMachine(RuleBasedStateMachine):
 
     # --- what writes nothing ----------------------------------------------------------------
 
+    @rule(place=intents.any_of)
+    def ask_who(self, place: int) -> None:
+        card = self.shop.card(place)
+        self.at_hand.ask("identify", Identify(card), self.at_hand.model.identify(card))
+
     @rule(
-        what=st.sampled_from(["who", "status", "a basket", "a reserved basket"]),
+        what=st.sampled_from(["status", "a basket", "a reserved basket"]),
         place=intents.recent,
         articles=intents.articles,
     )
     def ask(self, what: str, place: int, articles: Articles) -> None:
-        model, card = self.at_hand.model, self.shop.card(place)
         match what:
-            case "who":
-                self.at_hand.ask("identify", Identify(card), model.identify(card))
             case "status":
                 self.ask_status(place)
             case "a basket":
                 lines = self.shop.ring_up(articles)
-                self.ask_quote(card, self.at_hand.new_id(), lines)
+                self.ask_quote(self.shop.card(place), self.at_hand.new_id(), lines)
             case "a reserved basket":
                 basket = self.shop.reserved(place)
                 self.ask_quote(basket.card, basket.basket_id, basket.lines)

@@ -27,7 +27,7 @@ from tests.scale import scaled
 SEED = "BONPUNKT_TEST_SEED"
 # Programs that Hypothesis breaks off do not count, and rare things may need a few more: so many
 # times the programs that are asked for, at most.
-PROGRAMS_MAX = 4
+PROGRAMS_MAX = 12
 ROUND_MIN = 10  # programs; the first of a round is always the simplest that there is
 
 pytestmark = pytest.mark.timeout(3_600)  # a failing program is shrunk for minutes
