@@ -36,7 +36,6 @@ OTHER = bytes(range(32))  # the fingerprint of no request
 STEPS = 60  # of a whole program
 RESTART_EVERY = 10  # steps, at most
 MEMBERS_MAX = 4  # at a time
-LAST = (intents.Cards, intents.Merge)  # of a batch
 
 # --- the programmes -------------------------------------------------------------------------
 
@@ -122,6 +121,7 @@ class ShopMachine(RuleBasedStateMachine):
         return self.world
 
     def do(self, *wishes: Intent) -> None:
+        self.shop.begin_batch()
         self.shop.serve(*[step_for(self.shop, wish) for wish in wishes])
 
     @invariant()
@@ -243,12 +243,8 @@ class ShopMachine(RuleBasedStateMachine):
 
     @rule(wishes=intents.together)
     def together(self, wishes: list[Intent]) -> None:
-        """In one batch. Last come new cards, since whoever shows one waits until it is handed out,
-        and then merges, since those who were merged are followed a batch later.
-        """
-        self.do(
-            *sorted(wishes, key=lambda wish: LAST.index(type(wish)) if type(wish) in LAST else -1)
-        )
+        """In one batch: a merge last, since those who were merged are followed a batch later."""
+        self.do(*sorted(wishes, key=lambda wish: isinstance(wish, intents.Merge)))
 
     # --- what writes nothing ----------------------------------------------------------------
 

@@ -47,6 +47,8 @@ class Shop:
     members: list[str] = field(default_factory=list)
     baskets: list[Basket] = field(default_factory=list)
     captures: list[Capture] = field(default_factory=list)
+    cards_before: int = 0  # the batch
+    captures_before: int = 0
     receipts: int = 0
     misprint: Printed | None = None
 
@@ -92,6 +94,12 @@ class Shop:
 
     # --- what can be referred to ------------------------------------------------------------
 
+    def begin_batch(self) -> None:
+        """What never was there is not what this very batch brings: who asks for that waits until
+        it is booked, and so comes after steps that were told before.
+        """
+        self.cards_before, self.captures_before = len(self.cards), len(self.captures)
+
     def serve(self, *steps: Step) -> None:
         """In one batch; a later one may refer to what an earlier one books."""
         self.world.do(*steps)
@@ -100,7 +108,7 @@ class Shop:
         """One that is accepted; or one that was lost, is blocked, or never was."""
         shown = self.cards_shown()
         if who >= STRANGE or not shown:
-            asked = self.cards
+            asked = self.cards[: self.cards_before]
             return at([*(card for card in asked if card not in shown), "nobody's"], who)
         return at(shown, who)
 
@@ -151,7 +159,8 @@ class Shop:
         if receipt < 0 and self.left():
             known = self.left()
         if receipt >= STRANGE or not known:
-            known = [each for each in asked if each[0] not in booked]
+            before = asked[: self.captures_before]
+            known = [each for each in before if each[0] not in booked]
             known.append((self.world.new_id(), "till-9", "2026-01-01", "0"))
         capture_id, till, day, number = at(known, receipt)
         if by_id:
