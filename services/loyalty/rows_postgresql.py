@@ -11,6 +11,7 @@ table while tills are served.
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from operator import itemgetter
+from sys import intern
 from typing import Any
 
 from asyncpg.protocol import protocol
@@ -33,8 +34,9 @@ from services.loyalty import schema
 from services.loyalty.store import BUCKET_COLUMNS, MEMBER_COLUMNS
 
 # The driver asks three abstract base classes whether an element of an array is an array itself, and
-# that takes longer than encoding it. Whatever is handed to it here is one of these types.
-protocol.IterableABC = protocol.SizedABC = (list, tuple)
+# that takes longer than encoding it. Here every array is a list and no element is one, which a
+# single question tells.
+protocol.IterableABC = protocol.SizedABC = list
 protocol.MappingABC = dict
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -66,7 +68,9 @@ class Rows:
         )
         digest = sha256(self._definition.encode()).hexdigest()
         self.type_name = f"{table.name}_row_{digest[:8]}"
-        self._tuple_of = itemgetter(*columns)
+        # SQLAlchemy's names are a subclass of str, with which a look-up in a dict takes three times
+        # as long as with the very names that the rows were made with.
+        self._tuple_of = itemgetter(*[intern(str(name)) for name in columns])
 
     def source(self) -> FromClause:
         """What a statement reads them from: `unnest(:journal) AS journal_new(a, b, …)`."""

@@ -309,7 +309,7 @@ class _Transaction:
             self.connection,
             {
                 "journal": JOURNAL.values(batch.journal),
-                "locator": [(*key, *located) for key, located in sorted(batch.locators)],
+                "locator": sorted([key + located for key, located in batch.locators]),
                 "basket": BASKETS.values(batch.baskets),
                 "member": MEMBERS.values(batch.changed_members),
                 "bucket": BUCKETS.values(batch.buckets),

@@ -1,11 +1,14 @@
 """Row types of PostgreSQL: each release has its own, and a table may grow meanwhile."""
 
+from typing import Any
+
+import pytest
 from sqlalchemy import text
 
 from services.loyalty import schema
 from services.loyalty.domain.decision import Captured
 from services.loyalty.migrations import migrate
-from services.loyalty.rows_postgresql import JOURNAL, Rows
+from services.loyalty.rows_postgresql import BASKETS, JOURNAL, REVERSALS, Rows
 from services.loyalty.store import open_store
 from tests.loyalty.ledgers import a_capture, opened
 
@@ -31,6 +34,29 @@ def test_other_columns_are_another_type() -> None:
     assert Rows(schema.journal, names).type_name == JOURNAL.type_name
     assert Rows(schema.journal, names[:-1]).type_name != JOURNAL.type_name
     assert Rows(schema.journal, names[::-1]).type_name != JOURNAL.type_name
+
+
+class Asked(dict[str, Any]):
+    """A row that notes by what it was read."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(dict.fromkeys(names, 0))
+        self.by: list[Any] = []
+
+    def __getitem__(self, name: str) -> Any:
+        self.by.append(name)
+        return super().__getitem__(name)
+
+
+@pytest.mark.parametrize("rows", [JOURNAL, BASKETS, REVERSALS], ids=lambda rows: rows.table.name)
+def test_rows_are_read_by_plain_names_in_the_order_of_the_type(rows: Rows) -> None:
+    """Those of SQLAlchemy are a subclass of str: right as well, and three times as slow."""
+    row = Asked([column.name for column in rows.table.columns])
+
+    rows.values([row])
+
+    assert row.by == list(row)
+    assert all(type(name) is str for name in row.by)
 
 
 async def test_a_ledger_of_an_older_release_gets_the_types(postgres_url: str) -> None:
