@@ -69,6 +69,10 @@ SESSION = {
     "idle_in_transaction_session_timeout": "2s",
     "synchronous_commit": "on",
 }
+CONNECTING_MAX_S = 5.0
+# A server that froze, or a network that swallows what it is given, ends no connection. Longer than
+# any lock is waited for, and than a commit takes on a disk that stutters.
+ANSWER_MAX_S = 10.0
 # Long baskets are compressed; where the server can, by a method that takes a tenth of the time.
 COMPRESSION = """
     SELECT set_config(name, 'lz4', false) FROM pg_settings
@@ -326,7 +330,12 @@ class _Connection:
 
     async def get(self) -> asyncpg.Connection:
         if self._open is None or self._open.is_closed():
-            opened = await asyncpg.connect(self._dsn, server_settings=self._settings, timeout=5)
+            opened = await asyncpg.connect(
+                self._dsn,
+                server_settings=self._settings,
+                timeout=CONNECTING_MAX_S,
+                command_timeout=ANSWER_MAX_S,
+            )
             await opened.execute(COMPRESSION)
             self._open = opened
         return self._open

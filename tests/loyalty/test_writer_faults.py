@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import os
+import signal
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -9,7 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 import psycopg
+import pytest
 
+from services.loyalty import store_postgresql
 from services.loyalty.answers import Answer, Cause
 from services.loyalty.domain.decision import Captured, Enrolled
 from services.loyalty.store import Store, StoreLostError, Transaction
@@ -191,6 +195,30 @@ async def test_an_idle_connection_that_ended_is_opened_again(postgres_ledger_url
         assert isinstance(captured, Captured)
         assert available in {0, 10}
         assert await ledger.available(CARD) == 10
+
+
+async def test_a_connection_on_which_nothing_comes_back_is_given_up(
+    postgres_ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that froze, or a network that swallows what it is given, ends no connection."""
+    monkeypatch.setattr(store_postgresql, "ANSWER_MAX_S", 0.3)
+    async with opened(postgres_ledger_url) as ledger:
+        await ledger.enrolled(CARD)
+        with closing(psycopg.connect(ledger.url, autocommit=True)) as connection:
+            frozen = backends(connection)
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                captured, available = await asyncio.gather(
+                    ledger.decision(a_capture(CARD)), ledger.available(CARD)
+                )
+            finally:
+                for pid in frozen:
+                    os.kill(pid, signal.SIGCONT)
+
+        assert isinstance(captured, Captured)
+        assert available in {0, 10}
+        await ledger.verified()
 
 
 async def test_a_batch_whose_connection_ends_before_commit_is_booked_once(
