@@ -44,17 +44,19 @@ def split_by_vat_rate(
     for index, key in enumerate(vat_rate_keys):
         lines_of_rate.setdefault(key, []).append(index)
     rate_shares = rounded_to_sum(
-        [sum(exact[index] for index in indexes) for indexes in lines_of_rate.values()],
+        [sum([exact[index] for index in indexes]) for indexes in lines_of_rate.values()],
         denominator=total_minor,
         rounded_sum=discount_minor,
     )
     shares = [0] * len(exact)
-    for indexes, rate_share in zip(lines_of_rate.values(), rate_shares, strict=True):
+    for number, indexes in enumerate(lines_of_rate.values()):
         line_shares = rounded_to_sum(
-            [exact[index] for index in indexes], denominator=total_minor, rounded_sum=rate_share
+            [exact[index] for index in indexes],
+            denominator=total_minor,
+            rounded_sum=rate_shares[number],
         )
-        for index, share in zip(indexes, line_shares, strict=True):
-            shares[index] = share
+        for place, index in enumerate(indexes):
+            shares[index] = line_shares[place]
     return tuple(shares)
 
 
@@ -62,18 +64,20 @@ def split_over_vat_rates(shares: Sequence[int], basket: Basket) -> tuple[VatShar
     """The line shares of `split_over_lines` summed by VAT rate, in order of first appearance."""
     discount_of: dict[str, int] = {}
     gross_of: dict[str, int] = {}
-    for line, share in zip(basket.line_items, shares, strict=True):
-        key = line.vat_rate_key
+    for number, line in enumerate(basket.line_items):
+        key, share = line.vat_rate_key, shares[number]
         discount_of[key] = discount_of.get(key, 0) + share
         gross_of[key] = gross_of.get(key, 0) + line.total_minor
     return tuple(
-        VatShare(
-            vat_rate_key=key,
-            discount_minor=discount,
-            gross_minor=gross_of[key],
-            gross_after_minor=gross_of[key] - discount,
-        )
-        for key, discount in discount_of.items()
+        [
+            VatShare(
+                vat_rate_key=key,
+                discount_minor=discount,
+                gross_minor=gross_of[key],
+                gross_after_minor=gross_of[key] - discount,
+            )
+            for key, discount in discount_of.items()
+        ]
     )
 
 
@@ -86,9 +90,10 @@ def rounded_to_sum(numerators: Sequence[int], *, denominator: int, rounded_sum: 
     rounded = [numerator // denominator for numerator in numerators]
     missing = rounded_sum - sum(rounded)
     assert 0 <= missing <= len(rounded)
-    largest_first = sorted(
-        range(len(numerators)), key=lambda index: -(numerators[index] % denominator)
-    )  # sorted() is stable: among equals the earlier comes first
-    for index in largest_first[:missing]:
-        rounded[index] += 1
+    if missing:
+        largest_first = sorted(
+            [(-(numerator % denominator), index) for index, numerator in enumerate(numerators)]
+        )  # among equals the earlier comes first
+        for _, index in largest_first[:missing]:
+            rounded[index] += 1
     return rounded

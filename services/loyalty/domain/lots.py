@@ -31,8 +31,9 @@ def apply(lots: tuple[Lot, ...], moves: Iterable[LotMove]) -> tuple[Lot, ...]:
     points = dict(lots)
     for expires_on, change in moves:
         points[expires_on] = points.get(expires_on, 0) + change
-    assert min(points.values(), default=0) >= 0, "a lot was overdrawn"
-    return tuple([Lot(day, left) for day, left in sorted(points.items()) if left])
+    after = [Lot(day, left) for day, left in sorted(points.items()) if left]
+    assert all(lot.points > 0 for lot in after), "a lot was overdrawn"
+    return tuple(after)
 
 
 def take(lots: tuple[Lot, ...], points: int) -> tuple[LotMove, ...]:

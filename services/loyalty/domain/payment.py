@@ -101,9 +101,9 @@ def discount_of(points: int, basket: Basket, programme: Programme) -> Discount:
         minor=minor,
         line_discounts=tuple(
             [
-                (line.line_id, share)
-                for line, share in zip(basket.line_items, shares, strict=True)
-                if share
+                (line.line_id, shares[number])
+                for number, line in enumerate(basket.line_items)
+                if shares[number]
             ]
         ),
         vat_discounts=split_over_vat_rates(shares, basket),

@@ -8,6 +8,7 @@ are a new version beside the old ones, and nothing is left to a library whose da
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 TEMPLATE_VERSION = 1  # what new decisions are told with
 
@@ -87,12 +88,12 @@ def receipt_lines(
 
 def _filled(pieces: tuple[str, ...], **figures: str) -> list[str]:
     """The statement as lines of at most 40 columns, broken only between its pieces."""
+    whole = _with_figures(" ".join(pieces), figures)
+    if len(whole) <= COLUMNS:
+        return [whole]
     lines: list[str] = []
     for statement in pieces:
-        piece = statement
-        if "{" in piece:
-            for name, figure in figures.items():
-                piece = piece.replace("{" + name + "}", figure)
+        piece = _with_figures(statement, figures)
         if not lines:
             lines.append(piece)
             continue
@@ -103,6 +104,13 @@ def _filled(pieces: tuple[str, ...], **figures: str) -> list[str]:
     return lines
 
 
+def _with_figures(words: str, figures: Mapping[str, str]) -> str:
+    for name, figure in figures.items():
+        words = words.replace("{" + name + "}", figure)
+    return words
+
+
+@lru_cache(maxsize=64)
 def _primary_subtag(language: str) -> str:
     """The language of a BCP 47 tag: "de" for "de-AT"."""
     return language.replace("_", "-").partition("-")[0].lower()

@@ -1,8 +1,12 @@
 """The payment in points as a discount by line and by VAT rate."""
 
+from collections.abc import Sequence
 from fractions import Fraction
+from math import floor
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from services.loyalty.domain.discount import VatShare, split_over_lines, split_over_vat_rates
 from tests.loyalty.examples import a_basket, a_line
@@ -119,6 +123,42 @@ def test_rates_come_in_the_order_of_their_first_line() -> None:
         VatShare("DE_7", discount_minor=40, gross_minor=400, gross_after_minor=360),
         VatShare("DE_19", discount_minor=10, gross_minor=100, gross_after_minor=90),
     )
+
+
+@given(st.lists(st.tuples(st.integers(-50, 999), st.sampled_from("ABC")), min_size=1), st.data())
+def test_shares_are_rounded_by_largest_remainder_first_among_rates_then_within_each(
+    lines: list[tuple[int, str]], data: st.DataObject
+) -> None:
+    """Once more, by fractions and without a thought for speed."""
+    total = sum(minor for minor, _ in lines)
+    assume(total > 0)
+    discount = data.draw(st.integers(0, total))
+    exact = [Fraction(discount * minor, total) for minor, _ in lines]
+    of_rate = {rate: [n for n, line in enumerate(lines) if line[1] == rate] for _, rate in lines}
+    by_rate = by_largest_remainder(
+        [sum(exact[n] for n in own) for own in of_rate.values()], discount
+    )
+    expected = [0] * len(lines)
+    for own, of_it in zip(of_rate.values(), by_rate, strict=True):
+        shares = by_largest_remainder([exact[n] for n in own], of_it)
+        for n, share in zip(own, shares, strict=True):
+            expected[n] = share
+
+    basket = a_basket(*[a_line(minor, vat_rate_key=rate) for minor, rate in lines])
+
+    assert split_over_lines(discount, basket) == tuple(expected)
+    assert [
+        (share.vat_rate_key, share.discount_minor)
+        for share in split_over_vat_rates(tuple(expected), basket)
+    ] == list(zip(of_rate, by_rate, strict=True))
+
+
+def by_largest_remainder(exact: Sequence[Fraction | int], rounded_sum: int) -> list[int]:
+    rounded = [floor(each) for each in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda n: rounded[n] - exact[n])
+    for n in by_remainder[: rounded_sum - sum(rounded)]:
+        rounded[n] += 1
+    return rounded
 
 
 @pytest.mark.parametrize("discount_minor", [-1, 101])

@@ -1,8 +1,10 @@
 """What a basket earns: weights of categories, net of points, one rounding."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.loyalty.domain.earn import points_earned, rated_weight
+from services.loyalty.domain.earn import line_weight, points_earned, rated_weight
 from services.loyalty.domain.programme import Programme
 from tests.loyalty.examples import a_basket, a_line, a_programme
 
@@ -28,6 +30,17 @@ def test_a_negative_line_takes_away_what_its_own_category_earns() -> None:
     basket = a_basket(a_line(1000), a_line(-300, "PRODUCE"), a_line(-500, "TOBACCO"))
 
     assert rated_weight(basket, NET) == 1000 * 100 - 300 * 200
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-(10**12), 10**12), st.sampled_from(["TOBACCO", "PRODUCE", "DELI"]))
+    )
+)
+def test_a_basket_weighs_what_its_lines_do(lines: list[tuple[int, str]]) -> None:
+    basket = a_basket(*[a_line(minor, category) for minor, category in lines])
+
+    assert rated_weight(basket, NET) == sum(line_weight(each, NET) for each in basket.line_items)
 
 
 @pytest.mark.parametrize(
