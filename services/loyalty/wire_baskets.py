@@ -28,18 +28,19 @@ def basket_from_wire(message: pb.Basket, path: str, currency: str) -> tuple[Bask
     """The basket and its line items as stored, from a basket that holds its lines as bytes. Receipt
     number and business date are taken as they are: they are judged where they count.
     """
-    if not message.line_items:
+    raw_lines: list[bytes] = message.line_items[:]  # type: ignore[assignment]
+    if not raw_lines:
         return Refused(Refusal.BASKET_EMPTY, f"{path}.line_items", "send one line item or more")
-    if len(message.line_items) > LINES_MAX:
+    if len(raw_lines) > LINES_MAX:
         return Refused(
             Refusal.MALFORMED, f"{path}.line_items", f"send at most {LINES_MAX} line items"
         )
-    if not UUID_FORM.fullmatch(message.basket_id):
+    basket_id, cashier = message.basket_id, message.cashier
+    if not UUID_FORM.fullmatch(basket_id):
         return malformed_id(f"{path}.basket_id")
-    refusal = cashier_refusal(message.cashier, path)
+    refusal = cashier_refusal(cashier, path)
     if refusal is not None:
         return refusal
-    raw_lines: list[bytes] = message.line_items[:]  # type: ignore[assignment]
     read = lines_from_wire(raw_lines)
     if isinstance(read, int):
         return Refused(
@@ -49,19 +50,17 @@ def basket_from_wire(message: pb.Basket, path: str, currency: str) -> tuple[Bask
         )
     items, lines_json = read
     refusal = None if _are_plain(items, raw_lines, lines_json) else _lines_refusal(items, path)
-    refusal = refusal or _total_refusal(message, items, path, currency)
-    if refusal is not None:
-        return refusal
     basket = Basket(
-        message.basket_id,
+        basket_id,
         message.receipt_number,
         message.business_date,
-        message.cashier,
+        cashier,
         message.currency,
         message.total_minor,
         tuple(items),
     )
-    return basket, lines_json
+    refusal = refusal or _total_refusal(basket, path, currency)
+    return refusal or (basket, lines_json)
 
 
 def _are_plain(items: list[LineItem], raw_lines: list[bytes], lines_json: str) -> bool:
@@ -71,8 +70,10 @@ def _are_plain(items: list[LineItem], raw_lines: list[bytes], lines_json: str) -
     the ASCII character DEL, and those beyond ASCII.
     """
     line_ids: set[str] = set()
-    for line in items:
+    for line, raw in zip(items, raw_lines, strict=True):
         line_ids.add(line.line_id)
+        if len(raw) > TEXTS_MAX and _texts(line) > TEXTS_MAX:
+            return False
         if not (
             -MINOR_MAX <= line.total_minor <= MINOR_MAX
             and -QUANTITY_MAX <= line.quantity_milli <= QUANTITY_MAX
@@ -81,10 +82,6 @@ def _are_plain(items: list[LineItem], raw_lines: list[bytes], lines_json: str) -
     return (
         "\\" not in lines_json
         and ((lines_json.isascii() and DEL not in lines_json) or lines_json.isprintable())
-        and (
-            max(map(len, raw_lines)) <= TEXTS_MAX
-            or max([_texts(line) for line in items]) <= TEXTS_MAX
-        )
         and len(line_ids) == len(items)
         and "" not in line_ids
     )
@@ -142,28 +139,27 @@ def _unprintable(line: LineItem, at: str) -> str | None:
     return None
 
 
-def _total_refusal(
-    message: pb.Basket, items: list[LineItem], path: str, currency: str
-) -> Refused | None:
+def _total_refusal(basket: Basket, path: str, currency: str) -> Refused | None:
     at = f"{path}.total_minor"
-    total_minor = sum([line.total_minor for line in items])
-    if total_minor > MINOR_MAX or abs(message.total_minor) > MINOR_MAX:
+    sent_minor = basket.total_minor
+    total_minor = sum([line.total_minor for line in basket.line_items])
+    if total_minor > MINOR_MAX or abs(sent_minor) > MINOR_MAX:
         return Refused(
             Refusal.BASKET_TOTAL_OVERFLOWS,
             at,
             f"a basket is at most {MINOR_MAX} minor units; is this the right unit?",
         )
-    if total_minor < 0 or message.total_minor < 0:
+    if total_minor < 0 or sent_minor < 0:
         return Refused(
             Refusal.BASKET_TOTAL_NEGATIVE, at, "a basket that pays money back is a return"
         )
-    if total_minor != message.total_minor:
+    if total_minor != sent_minor:
         return Refused(
             Refusal.BASKET_TOTAL_DIFFERS,
             at,
             f"the line items add up to {total_minor}; send that, or the missing line",
         )
-    if message.currency != currency:
+    if basket.currency != currency:
         return Refused(
             Refusal.CURRENCY_WRONG, f"{path}.currency", f"this programme counts in {currency}"
         )
