@@ -114,7 +114,7 @@ class Draft:
         """Whether what the command refers to is drafted or waits itself: a card just handed out, a
         receipt just captured, a reservation just made.
         """
-        if isinstance(command, Capture | Reserve):
+        if isinstance(command, (Capture, Reserve)):
             key: Key | None = card_key(command.card)
         else:
             key = names_record(command)
@@ -182,7 +182,7 @@ class Draft:
         )
 
     def _receipt(self, command: Command) -> Receipt | None:
-        if not isinstance(command, VoidReceipt | ReturnItems):
+        if not isinstance(command, (VoidReceipt, ReturnItems)):
             return None
         key = names_record(command)
         assert key is not None
@@ -256,7 +256,7 @@ class Draft:
             "bucket": bucket,
             "sequence": state.sequence,
             "operation_id": entry.operation_id,
-            "kind": entry.kind.value,
+            "kind": entry.kind._value_,
             "accepted": entry.accepted,
             "member_id": member_id,
             "member_version": version,
@@ -280,10 +280,11 @@ class Draft:
 
     def _take(self, keys: Sequence[Key], place: Located, *, member_id: str | None = None) -> None:
         """`member_id` is written with cards only: whose they are."""
+        locators = self._batch.locators
         for key in keys:
-            is_card = key.kind == KeyKind.CARD
-            located = place._replace(member_id=member_id) if is_card else place
-            self._batch.locators.append((key, located))
+            of_card = member_id is not None and key.kind == KeyKind.CARD
+            located = place._replace(member_id=member_id) if of_card else place
+            locators.append((key, located))
         self._taken.update(keys)
 
 
@@ -296,7 +297,7 @@ def _follows(command: Command) -> bool:
 
 
 def _card_owner(command: Command) -> str | None:
-    return command.member_id if isinstance(command, Enrol | ChangeCards) else None
+    return command.member_id if isinstance(command, (Enrol, ChangeCards)) else None
 
 
 def _basket_row(command: Capture) -> JsonRow:

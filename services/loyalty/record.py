@@ -6,10 +6,11 @@ renders the same answer byte for byte.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import orjson
 
+from services.loyalty.domain.days import day_from_text, day_text
 from services.loyalty.domain.decision import (
     Activated,
     Adjusted,
@@ -177,7 +178,7 @@ def _figures_of(decision: OfMember) -> Mapping[str, Any]:
         case Announced():
             return {
                 "points": decision.points,
-                "expires_on": decision.expires_on.isoformat(),
+                "expires_on": day_text(decision.expires_on),
                 "days_ahead": decision.days_ahead,
             }
         case TierMoved():
@@ -239,7 +240,7 @@ def _returned_from(member: Summary, found: dict[str, Any]) -> Returned:
 
 
 def _announced_from(member: Summary, found: dict[str, Any]) -> Announced:
-    last_day = date.fromisoformat(found["expires_on"])
+    last_day = day_from_text(found["expires_on"])
     return Announced(member, found["points"], last_day, found["days_ahead"])
 
 
@@ -283,7 +284,7 @@ def movements_json(entry: Entry) -> str:
     reservations that the entry ends.
     """
     movements: dict[str, Any] = {
-        "transfers": [(t.source.value, t.target.value, t.points) for t in entry.transfers],
+        "transfers": [(t.source._value_, t.target._value_, t.points) for t in entry.transfers],
         "lots": entry_lots(entry),
     }
     if entry.pending_moves:
@@ -294,7 +295,7 @@ def movements_json(entry: Entry) -> str:
 
 
 def entry_lots(entry: Entry) -> list[tuple[str, int]]:
-    return [(move.expires_on.isoformat(), move.points) for move in entry.lot_moves]
+    return [(day_text(move.expires_on), move.points) for move in entry.lot_moves]
 
 
 def facts_json(facts: Mapping[str, object]) -> str:
@@ -316,10 +317,10 @@ def after_of(member: Member) -> dict[str, Any]:
         "pending": member.pending,
         "receivable": member.receivable,
         "held": member.held,
-        "status": member.status.value,
+        "status": member.status._value_,
         "tier": member.tier,
         "language": member.language,
-        "expiring": [soonest.expires_on.isoformat(), soonest.points] if soonest else None,
+        "expiring": [day_text(soonest.expires_on), soonest.points] if soonest else None,
         "due_at_us": member.due_at_us,
     }
     more = more_of(member)
@@ -336,18 +337,18 @@ def more_of(member: Member) -> dict[str, Any]:
     if member.reservations:
         more["reservations"] = [tuple(reservation) for reservation in member.reservations]
     if member.standing.until is not None:
-        more["tier_until"] = member.standing.until.isoformat()
+        more["tier_until"] = day_text(member.standing.until)
     if member.standing.qualifying:
         more["qualifying"] = member.standing.qualifying
     if member.announced:
-        more["announced"] = [(days, day.isoformat()) for days, day in member.announced]
+        more["announced"] = [(days, day_text(day)) for days, day in member.announced]
     if member.merged_into:
         more["merged_into"] = member.merged_into
     return more
 
 
 def _pending(lots: Iterable[tuple[date, date, int]]) -> list[tuple[str, str, int]]:
-    return [(first.isoformat(), last.isoformat(), points) for first, last, points in lots]
+    return [(day_text(first), day_text(last), points) for first, last, points in lots]
 
 
 def more_json(member: Member) -> str:
@@ -355,43 +356,54 @@ def more_json(member: Member) -> str:
     return orjson.dumps(more).decode() if more else "{}"
 
 
-def more_from_json(text: str) -> dict[str, Any]:
-    """Arguments of `Member` by name."""
+class More(NamedTuple):
+    """What few members have, as fields of `Member`."""
+
+    pending_lots: tuple[PendingLot, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    standing: Standing = NO_STANDING
+    announced: tuple[tuple[int, date], ...] = ()
+    merged_into: str = ""
+
+
+_NOTHING_MORE = More()
+
+
+def more_from_json(text: str) -> More:
+    """From `more_json`."""
     if text == "{}":
-        return {}
+        return _NOTHING_MORE
     more = orjson.loads(text)
     until, qualifying = more.get("tier_until"), more.get("qualifying", ())
-    return {
-        "pending_lots": tuple(
+    return More(
+        tuple(
             [
-                PendingLot(date.fromisoformat(first), date.fromisoformat(last), points)
+                PendingLot(day_from_text(first), day_from_text(last), points)
                 for first, last, points in more.get("pending", ())
             ]
         ),
-        "reservations": tuple([Reservation(*r) for r in more.get("reservations", ())]),
-        "standing": Standing(
-            date.fromisoformat(until) if until else None,
+        tuple([Reservation(*r) for r in more.get("reservations", ())]),
+        Standing(
+            day_from_text(until) if until else None,
             tuple([(month, points) for month, points in qualifying]),
         )
         if until or qualifying
         else NO_STANDING,
-        "announced": tuple(
-            [(days, date.fromisoformat(day)) for days, day in more.get("announced", ())]
-        ),
-        "merged_into": more.get("merged_into", ""),
-    }
+        tuple([(days, day_from_text(day)) for days, day in more.get("announced", ())]),
+        more.get("merged_into", ""),
+    )
 
 
 def lots_json(lots: tuple[Lot, ...]) -> str:
     if not lots:
         return "[]"
-    return orjson.dumps([(lot.expires_on.isoformat(), lot.points) for lot in lots]).decode()
+    return orjson.dumps([(day_text(lot.expires_on), lot.points) for lot in lots]).decode()
 
 
 def lots_from_json(text: str) -> tuple[Lot, ...]:
     if text == "[]":
         return ()
-    return tuple(Lot(date.fromisoformat(day), points) for day, points in orjson.loads(text))
+    return tuple([Lot(day_from_text(day), points) for day, points in orjson.loads(text)])
 
 
 def cards_json(cards: tuple[str, ...]) -> str:

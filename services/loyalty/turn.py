@@ -70,7 +70,7 @@ class Turn:
 
     def _refer(self, item: Item, owners: Owners) -> None:
         command = item.command
-        if isinstance(command, Capture | Reserve):
+        if isinstance(command, (Capture, Reserve)):
             owner = owners.known(command.card)
             if owner is not None:
                 self._owners[command.card] = owner

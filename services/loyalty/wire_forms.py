@@ -5,15 +5,16 @@ in the journal.
 """
 
 import re
-from datetime import date
 from hashlib import sha256
 
 import orjson
 
+from services.loyalty.domain.days import day_from_text, day_text
 from services.loyalty.domain.decision import Refusal, Refused
 
 CARD_MAX = 64  # characters of a card, and of every other short text: receipt number, cashier
 TEXTS_MAX = 1000  # characters of all texts of one line together
+DAY_LENGTH = len("2026-12-31")
 LANGUAGE_MAX = 35  # of a BCP 47 tag
 NO_BREAK_SPACE = "\u00a0"  # common in article texts; Python does not count it as printable
 UUID_FORM = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -50,7 +51,7 @@ def receipt_refusal(receipt_number: str, business_date: str, path: str) -> Refus
 
 def business_date_refusal(day: str, path: str) -> Refused | None:
     try:
-        well_formed = date.fromisoformat(day).isoformat() == day
+        well_formed = len(day) == DAY_LENGTH and day_text(day_from_text(day)) == day
     except ValueError:
         well_formed = False
     if well_formed:

@@ -21,6 +21,7 @@ from services.loyalty.domain.decision import (
 )
 from services.loyalty.domain.discount import VatShare
 from services.loyalty.domain.lots import Lot
+from services.loyalty.domain.member import Member, PendingLot, Reservation, Standing, Status
 from services.loyalty.domain.receipt import TEMPLATE_VERSION
 from services.loyalty.record import (
     cards_from_json,
@@ -30,7 +31,7 @@ from services.loyalty.record import (
     lots_from_json,
     lots_json,
 )
-from services.loyalty.store import Decided
+from services.loyalty.store import MEMBER_COLUMNS, Decided, member_from_row, member_row
 from services.loyalty.wire_answers import REASONS
 from tests.loyalty.ledgers import wire
 from tests.scale import scaled
@@ -40,6 +41,7 @@ thorough = settings(max_examples=scaled(2_000), deadline=None)
 points = st.integers(0, 2**53)
 minors = st.integers(-(10**12), 10**12)
 ids = st.uuids().map(str)
+TEXT_COLUMNS = ("member_id", "status", "language", "tier", "lots", "cards", "more")
 # Whatever passes the wire: printable, of any script, with what JSON has to escape.
 texts = st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn", "Co", "Zl", "Zp"]), max_size=9)
 languages = st.sampled_from(["de", "en", "de-AT", "fr", "zh-Hant"])
@@ -141,4 +143,50 @@ def test_lots_and_cards_survive_the_members_row(lots: dict[date, int], cards: li
     assert cards_from_json(cards_json(tuple(cards))) == tuple(cards)
     assert orjson.loads(lots_json(open_lots)) == [
         [day.isoformat(), lots[day]] for day in sorted(lots)
+    ]
+
+
+members = st.builds(
+    Member,
+    member_id=ids,
+    version=st.integers(1, 2**53),
+    status=st.sampled_from(Status),
+    language=languages,
+    tier=texts,
+    points=points,
+    pending=points,
+    receivable=points.map(lambda owed: -owed),
+    held=points,
+    lots=st.lists(st.builds(Lot, st.dates(), points), max_size=3).map(tuple),
+    cards=st.lists(texts, max_size=3).map(tuple),
+    enrolled_at_us=points,
+    last_sequence=points,
+    pending_lots=st.lists(st.builds(PendingLot, st.dates(), st.dates(), points), max_size=2).map(
+        tuple
+    ),
+    reservations=st.lists(st.builds(Reservation, ids, ids, points, points, points), max_size=2).map(
+        tuple
+    ),
+    standing=st.builds(
+        Standing,
+        st.none() | st.dates(),
+        st.lists(st.tuples(points, points), max_size=2).map(tuple),
+    ),
+    announced=st.lists(st.tuples(points, st.dates()), max_size=2).map(tuple),
+    merged_into=st.just("") | ids,
+    due_at_us=points,
+)
+
+
+@thorough
+@given(members, st.integers(0, 31))
+def test_a_member_survives_their_row_with_all_that_few_have(member: Member, bucket: int) -> None:
+    row = member_row(bucket, member)
+
+    again = member_from_row([row[name] for name in MEMBER_COLUMNS])
+
+    assert again == member
+    assert member_row(bucket, again) == row
+    assert [type(value) for value in row.values()] == [
+        str if name in TEXT_COLUMNS else int for name in row
     ]

@@ -47,6 +47,18 @@ def days_before_us(day: date, days: int, time_zone: str) -> int:
     return start_of_day_us(day - timedelta(days=days), time_zone)
 
 
+@lru_cache(maxsize=4096)
+def day_text(day: date) -> str:
+    """YYYY-MM-DD."""
+    return day.isoformat()
+
+
+@lru_cache(maxsize=4096)
+def day_from_text(text: str) -> date:
+    """From `day_text`. ValueError for anything that is no day."""
+    return date.fromisoformat(text)
+
+
 def month_number(day: date) -> int:
     return 12 * day.year + day.month - 1
 

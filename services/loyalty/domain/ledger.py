@@ -23,6 +23,8 @@ class Account(Enum):
     LOSS = "loss"  # spent offline beyond what was there
     IN_TRANSIT = "in_transit"  # between two buckets; zero over all of them
 
+    __hash__ = object.__hash__  # there is one of each; an enum's own is written in Python
+
 
 MEMBER_ACCOUNTS = (Account.POINTS, Account.PENDING, Account.RECEIVABLE)
 PROGRAMME_ACCOUNTS = (

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.loyalty.domain.days import (
+    day_from_text,
+    day_text,
     days_before_us,
     end_of_day_us,
     first_of_month,
@@ -17,6 +19,18 @@ from services.loyalty.domain.days import (
 
 HOUR_US = 3_600_000_000
 ZONES = ("Europe/Berlin", "UTC", "Asia/Kathmandu", "America/Sao_Paulo", "America/Havana")
+
+
+@given(st.dates())
+def test_a_day_is_written_as_in_iso_8601_and_read_again(day: date) -> None:
+    assert day_text(day) == day.isoformat()
+    assert day_from_text(day_text(day)) == day
+
+
+def test_what_is_no_day_is_none_however_often_it_is_asked() -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="out of range"):
+            day_from_text("2027-02-29")
 
 
 def utc(us: int) -> str:
