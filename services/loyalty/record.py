@@ -6,7 +6,7 @@ renders the same answer byte for byte.
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from typing import Any, NamedTuple, assert_never
+from typing import Any, assert_never
 
 import orjson
 
@@ -49,6 +49,7 @@ from services.loyalty.domain.member import (
     Reservation,
     Standing,
 )
+from services.loyalty.domain.value import value
 
 
 def decision_json(decision: Decision) -> str:
@@ -356,7 +357,8 @@ def more_json(member: Member) -> str:
     return orjson.dumps(more).decode() if more else "{}"
 
 
-class More(NamedTuple):
+@value
+class More:
     """What few members have, as fields of `Member`."""
 
     pending_lots: tuple[PendingLot, ...] = ()
@@ -373,7 +375,7 @@ def more_from_json(text: str) -> More:
     """From `more_json`."""
     if text == "{}":
         return _NOTHING_MORE
-    more = orjson.loads(text)
+    more: dict[str, Any] = orjson.loads(text)
     until, qualifying = more.get("tier_until"), more.get("qualifying", ())
     return More(
         tuple(

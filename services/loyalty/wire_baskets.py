@@ -70,9 +70,9 @@ def _are_plain(items: list[LineItem], raw_lines: list[bytes], lines_json: str) -
     the ASCII character DEL, and those beyond ASCII.
     """
     line_ids: set[str] = set()
-    for line, raw in zip(items, raw_lines, strict=True):
+    for number, line in enumerate(items):
         line_ids.add(line.line_id)
-        if len(raw) > TEXTS_MAX and _texts(line) > TEXTS_MAX:
+        if len(raw_lines[number]) > TEXTS_MAX and _texts(line) > TEXTS_MAX:
             return False
         if not (
             -MINOR_MAX <= line.total_minor <= MINOR_MAX

@@ -44,7 +44,8 @@ def request_from_wire(
         return malformed_id("id")
     occurred_at_us: int | None = None
     if operation.HasField("occurred_at"):
-        seconds, nanos = operation.occurred_at.seconds, operation.occurred_at.nanos
+        occurred_at = operation.occurred_at
+        seconds, nanos = occurred_at.seconds, occurred_at.nanos
         if not YEAR_1_S <= seconds <= YEAR_9999_S or not 0 <= nanos < 1_000_000_000:
             return Refused(
                 Refusal.MALFORMED,
@@ -86,7 +87,8 @@ def request_from_wire(
 def _capture(
     operation_id: str, message: pb.Capture, origin: Origin, currency: str
 ) -> Capture | Refused:
-    refusal = card_refusal(message.card, "capture")
+    card = message.card
+    refusal = card_refusal(card, "capture")
     if refusal is not None:
         return refusal
     redeem = _redeem(message, "capture")
@@ -105,7 +107,7 @@ def _capture(
     fingerprint = command_fingerprint(
         "capture",
         origin.terminal_id,
-        message.card,
+        card,
         redeem.value if isinstance(redeem, Maximum) else redeem,
         basket.basket_id,
         basket.receipt_number,
@@ -116,7 +118,7 @@ def _capture(
         lines=lines_json,
     )
     return Capture(
-        operation_id, fingerprint, origin, message.card, basket, lines_json, redeem, reservation_id
+        operation_id, fingerprint, origin, card, basket, lines_json, redeem, reservation_id
     )
 
 

@@ -49,9 +49,7 @@ class Transfer(NamedTuple):
 def transfers(*legs: tuple[Account, Account, int]) -> tuple[Transfer, ...]:
     """The legs (source, target, points) that move anything; a leg of no points is no transfer."""
     moving = tuple([Transfer(source, target, points) for source, target, points in legs if points])
-    assert not moving or min([leg.points for leg in moving]) > 0, (
-        "points move forward; a reversal swaps accounts"
-    )
+    assert all(leg.points > 0 for leg in moving), "points move forward; a reversal swaps accounts"
     return moving
 
 
