@@ -256,7 +256,7 @@ class Draft:
             "bucket": bucket,
             "sequence": state.sequence,
             "operation_id": entry.operation_id,
-            "kind": entry.kind._value_,
+            "kind": entry.kind._value_,  # as in store.py
             "accepted": entry.accepted,
             "member_id": member_id,
             "member_version": version,

@@ -17,7 +17,7 @@ class KeyKind(IntEnum):
     RESERVATION = 4  # taken by whatever ends it, so that it ends once
 
 
-# As plain numbers: a member of the enum takes three times as long to hash and to store.
+# As plain numbers: each key would turn a member of the enum into one twice.
 _OPERATION: Final[int] = KeyKind.OPERATION.value
 _RECEIPT: Final[int] = KeyKind.RECEIPT.value
 _CARD: Final[int] = KeyKind.CARD.value

@@ -284,7 +284,7 @@ def movements_json(entry: Entry) -> str:
     taken]; where there are any, `pending`: [first day, last day, points], and `ended`: the
     reservations that the entry ends.
     """
-    movements: dict[str, Any] = {
+    movements: dict[str, Any] = {  # `_value_`: as in store.py
         "transfers": [(t.source._value_, t.target._value_, t.points) for t in entry.transfers],
         "lots": entry_lots(entry),
     }
@@ -318,7 +318,7 @@ def after_of(member: Member) -> dict[str, Any]:
         "pending": member.pending,
         "receivable": member.receivable,
         "held": member.held,
-        "status": member.status._value_,
+        "status": member.status._value_,  # as in store.py
         "tier": member.tier,
         "language": member.language,
         "expiring": [day_text(soonest.expires_on), soonest.points] if soonest else None,

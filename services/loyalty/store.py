@@ -236,8 +236,8 @@ MEMBER_CHANGES = tuple(
 )
 
 
-# Of an enum `value` is a property written in Python, and calling it with a value goes through more
-# of that: by the dozen for each checkout a plain attribute and a dict are a tenth of it.
+# An enum's `value` is a property written in Python, and so is finding a member by its value. Each
+# checkout would do both many times over: the attribute `_value_` and a dict cost less than a tenth.
 _STATUSES = {status.value: status for status in Status}
 
 
