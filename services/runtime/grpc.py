@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 
 from services.runtime.logs import logger
 from services.runtime.tls import KeyPair, Loaded, split_target, why_not_connected
+from services.runtime.wakeups import use_pipe
 
 MESSAGE_BYTES_MAX = 1 << 20  # the contract's 1 MiB a message
 INTERNAL_BYTES_MAX = 16 << 20  # many tills' operations share a message inside the house
@@ -28,6 +29,7 @@ PROBE_TIMEOUT_S = 2.0
 _REQUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 log = logger(__name__)
+use_pipe()
 
 Metadata = tuple[tuple[str, str], ...]
 
