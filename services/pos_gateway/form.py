@@ -5,30 +5,13 @@ Everything inside an operation is loyalty's to judge, so a gateway need not unde
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final
 
-from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till.v1 import till_pb2 as pb
+from services.pos_gateway.wire import Sent
 
 OPERATIONS_MAX = 256
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-class Sent(NamedTuple):
-    """An operation as a till sent it: its bytes, and what of them a gateway acts upon."""
-
-    operation_id: str
-    timeout_ms: int
-    raw: bytes
-
-
-def operations(message: bytes) -> list[Sent]:
-    """The operations of an OpenRequest or SubmitRequest. DecodeError if it is neither."""
-    sent: list[Sent] = []
-    for raw in ledger_pb2.TillRequest.FromString(message).operations:
-        head = ledger_pb2.OperationHead.FromString(raw)
-        sent.append(Sent(head.id, head.timeout_ms, raw))
-    return sent
+_UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
 def wrong_count(sent: Sequence[Sent]) -> str | None:

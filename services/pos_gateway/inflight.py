@@ -11,20 +11,20 @@ There is no timer and no task for each operation. Deadlines lie in a wheel of 10
 caller turns, so that an answer may fall due up to 10 ms late.
 """
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Final
 
-from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till.v1 import till_pb2 as pb
-from services.pos_gateway.form import Sent
+from services.pos_gateway.limits import Limits
 from services.pos_gateway.terminals import Terminal
+from services.pos_gateway.wire import Sent, entry
 
-FRAME_OPERATIONS_MAX = 512
-FRAME_BYTES_MAX = 4 << 20
-TICK_MS = 10
-TIMEOUT_DEFAULT_MS = 5_000
-TIMEOUT_MAX_MS = 60_000
+FRAME_OPERATIONS_MAX: Final = 512
+FRAME_BYTES_MAX: Final = 4 << 20
+TICK_MS: Final = 10
+TIMEOUT_DEFAULT_MS: Final = 5_000
+TIMEOUT_MAX_MS: Final = 60_000
 
 Answer = Callable[[bytes], None]  # takes a serialised till decision
 Cause = pb.Undecided.Cause
@@ -43,25 +43,18 @@ _REMEDIES: dict[Cause, str] = {
 CAUSES = tuple(_REMEDIES)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much may be in flight at once; what comes on top is answered CAUSE_OVERLOADED."""
-
-    operations_max: int = 8192
-    terminal_operations_max: int = 1024
-    queued_bytes_max: int = 64 << 20  # written operations are in loyalty's hands, not in our memory
-
-
-@dataclass(slots=True)
 class _Slot:
-    token: int
-    operation_id: str
-    terminal: Terminal
-    raw: bytes  # let go when written
-    size_bytes: int
-    accepted_ms: int
-    due_ms: int
-    answer: Answer
+    def __init__(
+        self, token: int, sent: Sent, terminal: Terminal, due_ms: int, now_ms: int, answer: Answer
+    ) -> None:
+        self.token = token
+        self.operation_id = sent.operation_id
+        self.terminal = terminal
+        self.raw = sent.raw  # let go when written
+        self.size_bytes = len(sent.raw)
+        self.accepted_ms = now_ms
+        self.due_ms = due_ms
+        self.answer = answer
 
 
 def undecided(operation_id: str, cause: Cause) -> bytes:
@@ -78,13 +71,14 @@ class InFlight:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._queued: OrderedDict[int, _Slot] = OrderedDict()
+        self._queued: dict[int, _Slot] = {}
         self._queued_bytes = 0
         self._written: dict[int, _Slot] = {}
         self._by_terminal: dict[str, int] = {}
         self._wheel: dict[int, dict[int, _Slot]] = {}
         self._swept_tick = 0
         self._last_token = 0
+        self.last_written = 0  # the token of the last operation that is in a frame
         self.undecided: Counter[Cause] = Counter()  # answers without a decision that were given
 
     def __len__(self) -> int:
@@ -124,16 +118,7 @@ class InFlight:
             return
         timeout_ms = min(sent.timeout_ms or TIMEOUT_DEFAULT_MS, TIMEOUT_MAX_MS)
         self._last_token = token = self._last_token + 1
-        slot = _Slot(
-            token,
-            sent.operation_id,
-            terminal,
-            sent.raw,
-            size_bytes,
-            now_ms,
-            now_ms + timeout_ms,
-            answer,
-        )
+        slot = _Slot(token, sent, terminal, now_ms + timeout_ms, now_ms, answer)
         if not self._wheel:
             self._swept_tick = now_ms // TICK_MS
         self._queued[token] = slot
@@ -141,36 +126,36 @@ class InFlight:
         self._by_terminal[terminal.terminal_id] = of_terminal + 1
         self._wheel.setdefault(_tick(slot), {})[token] = slot
 
-    def next_frame(self, *, now_ms: int) -> ledger_pb2.CommitRequest | None:
-        """The oldest queued operations, as many as fit a frame; from now on they count as written.
+    def next_frame(self, *, now_ms: int) -> bytes | None:
+        """The oldest queued operations as a CommitRequest, as many as fit; from now on they count
+        as written.
 
         Each carries as `timeout_ms` what is left of it; one with nothing left expires here.
         """
-        frame = ledger_pb2.CommitRequest()
-        add = frame.operations.add
-        count = frame_bytes = 0
-        while self._queued and count < FRAME_OPERATIONS_MAX:
-            token, slot = next(iter(self._queued.items()))
+        entries: list[bytes] = []
+        frame_bytes = 0
+        for slot in list(self._queued.values()):
+            if len(entries) == FRAME_OPERATIONS_MAX:
+                break
             frame_bytes += slot.size_bytes
-            if count and frame_bytes > FRAME_BYTES_MAX:
+            if entries and frame_bytes > FRAME_BYTES_MAX:
                 break
             left_ms = slot.due_ms - now_ms
             if left_ms <= 0:
                 self._end_undecided(slot, pb.Undecided.CAUSE_EXPIRED)
                 continue
-            add(
-                token=token,
-                terminal_id=slot.terminal.terminal_id,
-                store_id=slot.terminal.store_id,
-                operation=slot.raw,
-                timeout_ms=left_ms,
-            )
-            count += 1
-            del self._queued[token]
-            self._queued_bytes -= slot.size_bytes
-            slot.raw = b""
-            self._written[token] = slot
-        return frame if count else None
+            entries.append(self._write(slot, left_ms))
+        return b"".join(entries) if entries else None
+
+    def _write(self, slot: _Slot, left_ms: int) -> bytes:
+        """Its part of a frame."""
+        token, terminal, raw = slot.token, slot.terminal, slot.raw
+        del self._queued[token]
+        self._queued_bytes -= slot.size_bytes
+        slot.raw = b""
+        self._written[token] = slot
+        self.last_written = token
+        return entry(token, terminal.terminal_id, terminal.store_id, raw, left_ms)
 
     def decided(self, token: int, decision: bytes) -> None:
         """Loyalty's answer; one that nobody waits for any more, or that comes twice, is dropped."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from environs import Env
 from marshmallow.validate import Range
 
-from services.pos_gateway.inflight import Limits
+from services.pos_gateway.limits import Limits
 from services.runtime import tracing
 from services.runtime.settings import default_var, service_token
 from services.runtime.tls import OFF, KeyPair, read_ca, read_key_pair

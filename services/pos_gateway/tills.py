@@ -12,18 +12,11 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.message import DecodeError
 
-from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till.v1 import till_pb2
-from services.pos_gateway import form
-from services.pos_gateway.stream import (
-    NO_MESSAGE,
-    STOPPING,
-    TURNED_AWAY,
-    Context,
-    End,
-    Stream,
-    Submit,
-)
+from services.pos_gateway import form, wire
+from services.pos_gateway.ends import NO_MESSAGE, STOPPING, TURNED_AWAY, End, wrong
+from services.pos_gateway.exchange import Submit
+from services.pos_gateway.stream import Context, Stream
 from services.pos_gateway.terminals import Terminal, Terminals
 from services.pos_gateway.traces import Traces
 
@@ -61,12 +54,8 @@ class Tills:
 
     def add_to(self, server: grpc.aio.Server) -> None:
         methods: dict[str, grpc.RpcMethodHandler[bytes, Any]] = {
-            "Open": grpc.stream_stream_rpc_method_handler(
-                self.Open, response_serializer=ledger_pb2.TillResponse.SerializeToString
-            ),
-            "Submit": grpc.unary_unary_rpc_method_handler(
-                self.Submit, response_serializer=ledger_pb2.TillResponse.SerializeToString
-            ),
+            "Open": grpc.stream_stream_rpc_method_handler(self.Open),
+            "Submit": grpc.unary_unary_rpc_method_handler(self.Submit),
         }
         handler = grpc.method_handlers_generic_handler(SERVICE_NAME, methods)
         server.add_generic_rpc_handlers((handler,))
@@ -87,15 +76,15 @@ class Tills:
         if end.code is not grpc.StatusCode.OK:
             await _abort(context, end)
 
-    async def Submit(self, raw: bytes, context: Context) -> ledger_pb2.TillResponse:
+    async def Submit(self, raw: bytes, context: Context) -> bytes:
         terminal = await self._admit(context)
         try:
-            operations = form.operations(raw)
+            operations = wire.operations(raw)
         except DecodeError:
             await _abort(context, NO_MESSAGE)
-        wrong = form.wrong_count(operations)
-        if wrong is not None:
-            await _abort(context, End(grpc.StatusCode.INVALID_ARGUMENT, wrong))
+        words = form.wrong_count(operations)
+        if words is not None:
+            await _abort(context, wrong(words))
         answers = _Answers(len(operations))
         submit = self._submit_of(context)
         for index, sent in enumerate(operations):
@@ -105,7 +94,7 @@ class Tills:
                 answer(refused)
             else:
                 submit(sent, terminal=terminal, answer=answer)
-        return ledger_pb2.TillResponse(decisions=await answers.complete)
+        return b"".join(map(wire.decision_field, await answers.complete))
 
     def drain(self) -> None:
         """Lets every open stream finish what is in flight, and no more."""

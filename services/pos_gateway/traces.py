@@ -12,10 +12,10 @@ from functools import partial
 from google.protobuf.message import DecodeError
 
 from bonpunkt.till.v1 import till_pb2 as pb
-from services.pos_gateway.form import Sent
+from services.pos_gateway.exchange import Submit
 from services.pos_gateway.inflight import Answer
-from services.pos_gateway.stream import Submit
 from services.pos_gateway.terminals import Metadata, Terminal
+from services.pos_gateway.wire import Sent
 from services.runtime.tracing import Caller, Kind, Place, Span, Tracing, caller_in
 
 _NAMES = {"void_receipt": "void", "return_items": "return", None: "operation"}

@@ -16,14 +16,17 @@ from collections.abc import Callable
 
 import grpc
 
-from bonpunkt.loyalty.v1 import ledger_pb2, ledger_pb2_grpc
+from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till.v1 import till_pb2 as pb
-from services.pos_gateway.form import Sent
+from services.pos_gateway import wire
 from services.pos_gateway.inflight import TICK_MS, Answer, InFlight
 from services.pos_gateway.terminals import Terminal
+from services.pos_gateway.wire import Sent
 from services.runtime import logs
 from services.runtime.grpc import bearer
 
+_LEDGER = ledger_pb2.DESCRIPTOR.services_by_name["LedgerService"]
+COMMIT = f"/{_LEDGER.full_name}/Commit"
 PAUSE_MIN_S = 0.05
 PAUSE_MAX_S = 1.0
 STEADY_S = 1.0  # a stream that lived so long was a good one: the next pause is short again
@@ -52,7 +55,9 @@ class Uplink:
         since it was accepted.
         """
         self._channel = channel
-        self._stub = ledger_pb2_grpc.LedgerServiceStub(channel)
+        self._commit: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(
+            COMMIT
+        )
         self._metadata = bearer(token)
         self._in_flight = in_flight
         self._grace_s = grace_s
@@ -114,7 +119,7 @@ class Uplink:
     async def _hold_stream(self) -> None:
         """One stream, from its opening to its end, which is an exception."""
         await self._channel.channel_ready()
-        call = self._stub.Commit(metadata=self._metadata)
+        call = self._commit(metadata=self._metadata)
         try:
             await call.wait_for_connection()
             self._end_grace()
@@ -132,7 +137,7 @@ class Uplink:
             self._arrived.clear()
             while (frame := self._in_flight.next_frame(now_ms=_now_ms())) is not None:
                 if self.on_written is not None:
-                    self.on_written(frame.operations[-1].token)
+                    self.on_written(self._in_flight.last_written)
                 await call.write(frame)
 
     async def _read(self, call: "_CommitCall") -> None:
@@ -141,16 +146,17 @@ class Uplink:
             response = await call.read()
             if response is grpc.aio.EOF:
                 raise _HungUpError
-            assert isinstance(response, ledger_pb2.CommitResponse)
-            self._observe(response)
-            for entry in response.decisions:
-                decided(entry.token, entry.decision)
+            assert isinstance(response, bytes)
+            decisions = wire.decisions(response)
+            if decisions:
+                self._observe(decisions[0][0])
+            for token, decision in decisions:
+                decided(token, decision)
 
-    def _observe(self, response: ledger_pb2.CommitResponse) -> None:
-        if response.decisions:
-            age_ms = self._in_flight.age_ms(response.decisions[0].token, now_ms=_now_ms())
-            if age_ms is not None:
-                self._observed(age_ms / 1000)
+    def _observe(self, token: int) -> None:
+        age_ms = self._in_flight.age_ms(token, now_ms=_now_ms())
+        if age_ms is not None:
+            self._observed(age_ms / 1000)
 
     def _sweep_later(self) -> None:
         loop = asyncio.get_running_loop()
@@ -187,7 +193,7 @@ class Uplink:
                 timer.cancel()
 
 
-_CommitCall = grpc.aio.StreamStreamCall[ledger_pb2.CommitRequest, ledger_pb2.CommitResponse]
+_CommitCall = grpc.aio.StreamStreamCall[bytes, bytes]
 
 
 def _now_ms() -> int:

@@ -13,10 +13,10 @@ from bonpunkt.loyalty.v1 import ledger_pb2, ledger_pb2_grpc, terminal_pb2, termi
 from bonpunkt.till.operations import new_id
 from bonpunkt.till.v1 import till_pb2 as pb
 from bonpunkt.till.v1.till_pb2_grpc import TillServiceStub
-from services.pos_gateway import form
 from services.pos_gateway.__main__ import serve
-from services.pos_gateway.inflight import Limits
+from services.pos_gateway.limits import Limits
 from services.pos_gateway.settings import Settings
+from services.pos_gateway.wire import Sent, operations
 from services.runtime.grpc import Server, TokenInterceptor
 from tests.servers.ports import free_port
 from tests.servers.waiting import eventually
@@ -221,9 +221,9 @@ def status_operation(operation_id: str | None = None, *, timeout_ms: int = 0) ->
     )
 
 
-def sent(operation: pb.Operation) -> form.Sent:
+def sent(operation: pb.Operation) -> Sent:
     """The operation as a gateway reads it from a till's message."""
-    [read] = form.operations(pb.OpenRequest(operations=[operation]).SerializeToString())
+    [read] = operations(pb.OpenRequest(operations=[operation]).SerializeToString())
     return read
 
 

@@ -1,40 +1,11 @@
 import pytest
-from google.protobuf.message import DecodeError
 
 from bonpunkt.till.v1 import till_pb2 as pb
 from services.pos_gateway import form
-from services.pos_gateway.form import Sent
 from tests.pos_gateway.peer import sent
 
 WELL_FORMED = "0192f3c4-0000-7000-8000-0000000000ff"
 GOOD = sent(pb.Operation(id=WELL_FORMED, status=pb.Status()))
-Request = type[pb.OpenRequest] | type[pb.SubmitRequest]
-
-
-@pytest.mark.parametrize("request_type", [pb.OpenRequest, pb.SubmitRequest])
-def test_the_operations_of_a_message_are_read_in_order(request_type: Request) -> None:
-    first = pb.Operation(id="1", timeout_ms=700, capture=pb.Capture(card="c"))
-    second = pb.Operation(id="2", status=pb.Status(operation_id=WELL_FORMED))
-    message = request_type(operations=[first, second]).SerializeToString()
-
-    assert form.operations(message) == [
-        Sent(operation_id="1", timeout_ms=700, raw=first.SerializeToString()),
-        Sent(operation_id="2", timeout_ms=0, raw=second.SerializeToString()),
-    ]
-
-
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"\xff\xff\xff",
-        b"\x0a\x7f",
-        b"\x0a\x03\x0a\x01\xff",  # an id that is no text
-        b"\x0a\x02\x18\xff",  # a timeout_ms without an end
-    ],
-)
-def test_bytes_without_readable_operations_are_no_message(garbage: bytes) -> None:
-    with pytest.raises(DecodeError):
-        form.operations(garbage)
 
 
 @pytest.mark.parametrize("count", [1, 256])
@@ -63,6 +34,10 @@ def test_a_well_formed_operation_is_not_refused() -> None:
         WELL_FORMED.upper(),
         WELL_FORMED.replace("-", ""),
         WELL_FORMED.replace("-", "_"),
+        WELL_FORMED[:7] + "-" + WELL_FORMED[7:8] + WELL_FORMED[9:],  # a dash one place too early
+        WELL_FORMED[:-1] + "-",
+        WELL_FORMED[:-1] + "g",
+        WELL_FORMED[:-1] + "é",
         f"{{{WELL_FORMED}}}",
         WELL_FORMED + "\n",
         "０192f3c4-0000-7000-8000-0000000000ff",

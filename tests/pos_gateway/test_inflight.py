@@ -7,15 +7,15 @@ import pytest
 from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till.operations import new_id
 from bonpunkt.till.v1 import till_pb2 as pb
-from services.pos_gateway.form import Sent
 from services.pos_gateway.inflight import (
     FRAME_BYTES_MAX,
     FRAME_OPERATIONS_MAX,
     TICK_MS,
     InFlight,
-    Limits,
 )
+from services.pos_gateway.limits import Limits
 from services.pos_gateway.terminals import Terminal
+from services.pos_gateway.wire import Sent
 from tests.pos_gateway.peer import FIELD_OF_TOMORROW, id_of, sent
 
 TILL_1 = Terminal(terminal_id="till-1", store_id="store-1", secret_sha256=bytes(32))
@@ -53,7 +53,7 @@ class Operations:
     def frame(self, *, after_ms: int = 0) -> ledger_pb2.CommitRequest:
         frame = self.in_flight.next_frame(now_ms=NOW_MS + after_ms)
         assert frame is not None
-        return frame
+        return ledger_pb2.CommitRequest.FromString(frame)
 
     @property
     def decisions(self) -> list[pb.Decision]:

@@ -1,7 +1,8 @@
 """The gateway's figures are what its parts count anyway."""
 
 from bonpunkt.till.v1 import till_pb2 as pb
-from services.pos_gateway.inflight import CAUSES, InFlight, Limits
+from services.pos_gateway.inflight import CAUSES, InFlight
+from services.pos_gateway.limits import Limits
 from tests.pos_gateway.test_inflight import NOW_MS, Operations, decision
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from services.pos_gateway.inflight import Limits
+from services.pos_gateway.limits import Limits
 from services.pos_gateway.settings import Settings, read
 from services.runtime.settings import load
 

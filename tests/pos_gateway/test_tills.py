@@ -13,7 +13,7 @@ from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till.operations import new_id
 from bonpunkt.till.v1 import till_pb2 as pb
 from bonpunkt.till.v1.till_pb2_grpc import TillServiceStub
-from services.pos_gateway.inflight import Limits
+from services.pos_gateway.limits import Limits
 from services.pos_gateway.tills import SERVICE_NAME
 from services.runtime.grpc import MESSAGE_BYTES_MAX
 from tests.pos_gateway.peer import (

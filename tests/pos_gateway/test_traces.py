@@ -4,10 +4,11 @@ import pytest
 
 from bonpunkt.till.operations import new_id
 from bonpunkt.till.v1 import till_pb2 as pb
-from services.pos_gateway.form import Sent
-from services.pos_gateway.inflight import Answer, InFlight, Limits
+from services.pos_gateway.inflight import Answer, InFlight
+from services.pos_gateway.limits import Limits
 from services.pos_gateway.terminals import Terminal
 from services.pos_gateway.traces import Traces
+from services.pos_gateway.wire import Sent
 from services.runtime.tracing import Span, Tracing
 from tests.pos_gateway.peer import sent
 
@@ -41,7 +42,7 @@ class Gateway:
     def write(self) -> None:
         frame = self.in_flight.next_frame(now_ms=NOW_MS)
         assert frame is not None
-        self.traces.written(frame.operations[-1].token)
+        self.traces.written(self.in_flight.last_written)
 
     def decide(self, decision: pb.Decision, *, token: int = 1) -> None:
         self.in_flight.decided(token, decision.SerializeToString())

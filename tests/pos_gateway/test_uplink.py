@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bonpunkt.till.v1 import till_pb2 as pb
-from services.pos_gateway.inflight import InFlight, Limits
+from services.pos_gateway.inflight import InFlight
+from services.pos_gateway.limits import Limits
 from services.pos_gateway.terminals import Terminal
 from services.pos_gateway.uplink import Uplink
 from services.runtime import grpc
