@@ -14,6 +14,7 @@ from services.pos_gateway.tills import SERVICE_NAME, Tills
 from services.pos_gateway.traces import Traces
 from services.pos_gateway.uplink import Uplink
 from services.runtime import grpc, logs, metrics, process, settings
+from services.runtime.compiled import CODE
 from services.runtime.tracing import Tracing, traced
 
 log = logs.logger(__name__)
@@ -90,7 +91,7 @@ async def _serve(
         await _first_of(terminals.known, stop)
         if not stop.is_set():
             port = await server.start(chosen.listen, key_pair=chosen.key_pair)
-            log.info("tills may connect", port=port)
+            log.info("tills may connect", port=port, code=CODE)
             listening(port)
             await stop.wait()
             await server.set_serving(False)
