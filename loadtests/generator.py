@@ -3,7 +3,7 @@ with arrivals by the clock.
 
 It sends what was serialised in advance, and looks at the decisions when the clock has stopped. It
 shares the machine with what it measures, so every microsecond it saves is one that the service can
-use.
+use: a till is a state that answers call, on HTTP/2 of our own, and waits for nothing itself.
 """
 
 import asyncio
@@ -13,22 +13,21 @@ import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
-import grpc
 import uuid_utils.compat as uuids
 
 from bonpunkt.loyalty.v1 import ledger_pb2
 from bonpunkt.till.v1 import till_pb2 as pb
+from loadtests.calls import Call, connection
+from loadtests.http2 import Connection
 from loadtests.recorded import Frame
 from loadtests.ticks import Ticks
-from services.runtime.grpc import Metadata, channel
+from services.runtime.grpc import Metadata
 
 OPEN = "/bonpunkt.till.v1.TillService/Open"
-Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
-CHANNELS = 8  # connections that the tills share, as those of a store share one
+CONNECTIONS = 8  # that the tills share, as those of a store share one
 
 
 @dataclass(slots=True)
@@ -62,18 +61,23 @@ class Outcome:
 async def connected(
     target: str, tills: Sequence[Metadata], *, ca: bytes | None = None
 ) -> AsyncIterator[list[Call]]:
-    """A stream for each till, known to the gateway; `tills` are what each shows about itself."""
-    channels = [channel(target, ca=ca) for _ in range(min(CHANNELS, len(tills)))]
-    try:
-        calls: list[Call] = [
-            channels[number % len(channels)].stream_stream(OPEN)(metadata=metadata)
-            for number, metadata in enumerate(tills)
+    """A stream for each till, known to the gateway; `tills` are what each shows about itself.
+
+    ConnectionError with the gateway's reason where it takes one of them not.
+    """
+    async with AsyncExitStack() as opened:
+        connections = [
+            await opened.enter_async_context(connection(target, ca=ca))
+            for _ in range(min(CONNECTIONS, len(tills)))
         ]
-        await asyncio.gather(*(_greet(call) for call in calls))
+        turns = zip(tills, itertools.cycle(connections), strict=False)
+        calls = await asyncio.gather(*(_known(metadata, over) for metadata, over in turns))
         yield calls
-        await asyncio.gather(*(call.done_writing() for call in calls))
-    finally:
-        await asyncio.gather(*(each.close() for each in channels))
+        ends = Ends(len(calls))
+        for call in calls:
+            call.listen(_Leaving(ends))
+            call.finish()
+        await ends.all
 
 
 @contextmanager
@@ -98,11 +102,14 @@ async def drive(calls: Sequence[Call], visits: Iterable[Iterable[Frame]]) -> Out
     outcome = Outcome()
     remaining = iter(visits)
     responses: list[bytes] = []
+    ends = Ends(len(calls))
     begun = time.perf_counter()
-    await asyncio.gather(*(_till(call, remaining, responses, outcome) for call in calls))
+    for call in calls:
+        _Till(call, remaining, responses, outcome.latencies_s, ends).begin()
+    await ends.all
     outcome.seconds = time.perf_counter() - begun
-    for response in responses:
-        _count(pb.OpenResponse.FromString(response), outcome)
+    # messages one after the other are one message with the decisions of all
+    _count(pb.OpenResponse.FromString(b"".join(responses)), outcome)
     return outcome
 
 
@@ -113,20 +120,19 @@ async def arrive(calls: Sequence[Call], frames: Sequence[Frame], *, per_s: float
     as waiting. Each frame is one operation.
     """
     outcome = Outcome()
-    queues: list[asyncio.Queue[Frame | None]] = [asyncio.Queue() for _ in calls]
     due_s: dict[str, float] = {}
     answers: list[tuple[float, bytes]] = []
+    ends = Ends(len(calls))
     begun = time.monotonic()
-    async with asyncio.TaskGroup() as group:
-        for number, (call, queue) in enumerate(zip(calls, queues, strict=True)):
-            group.create_task(_send(call, queue))
-            group.create_task(_receive(call, len(frames[number :: len(calls)]), answers))
-        async with Ticks(per_s=per_s) as ticks:
-            for frame, queue in zip(frames, itertools.cycle(queues), strict=False):
-                due_s[frame.first_id] = await ticks.next()
-                queue.put_nowait(frame)
-        for queue in queues:
-            queue.put_nowait(None)
+    for number, call in enumerate(calls):
+        call.listen(_Arrivals(len(frames[number :: len(calls)]), answers, ends))
+    async with Ticks(per_s=per_s) as ticks:
+        for frame, call in zip(frames, itertools.cycle(calls), strict=False):
+            due_s[frame.first_id] = await ticks.next()
+            if ends.all.done():  # a stream broke off
+                break
+            call.send(frame.request)
+    await ends.all
     outcome.seconds = time.monotonic() - begun
     for answered_s, response in answers:
         decisions = pb.OpenResponse.FromString(response)
@@ -136,55 +142,144 @@ async def arrive(calls: Sequence[Call], frames: Sequence[Frame], *, per_s: float
     return outcome
 
 
-async def _send(call: Call, queue: "asyncio.Queue[Frame | None]") -> None:
-    while (frame := await queue.get()) is not None:
-        await call.write(frame.request)
+class Ends:
+    """`all`: so many tills have come to their end; or ConnectionError, if one's stream ended."""
+
+    __slots__ = ("_missing", "all")
+
+    def __init__(self, missing: int) -> None:
+        self.all: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._missing = missing + 1
+        self.one()
+
+    def one(self) -> None:
+        self._missing -= 1
+        if self._missing == 0 and not self.all.done():
+            self.all.set_result(None)
+
+    def fail(self, error: ConnectionError) -> None:
+        if not self.all.done():
+            self.all.set_exception(error)
 
 
-async def _receive(call: Call, awaited: int, answers: list[tuple[float, bytes]]) -> None:
-    while awaited > 0:
-        response = await _read(call)
-        answers.append((time.monotonic(), response))
-        awaited -= _decisions(response)
+class _Till:
+    """One till of `drive`, with one frame in flight."""
+
+    __slots__ = (
+        "_awaited",
+        "_begun",
+        "_call",
+        "_ends",
+        "_frame",
+        "_frames",
+        "_latencies_s",
+        "_responses",
+    )
+
+    def __init__(
+        self,
+        call: Call,
+        remaining: Iterator[Iterable[Frame]],
+        responses: list[bytes],
+        latencies_s: list[float],
+        ends: Ends,
+    ) -> None:
+        self._call = call
+        self._frames = itertools.chain.from_iterable(remaining)
+        self._responses, self._latencies_s = responses, latencies_s
+        self._ends = ends
+
+    def begin(self) -> None:
+        self._call.listen(self)
+        self._send_next()
+
+    def answered(self, message: bytes) -> None:
+        self._responses.append(message)
+        self._awaited -= 1 if self._awaited == 1 else _decisions(message)
+        if self._awaited <= 0:
+            self._latencies_s.append(time.perf_counter() - self._begun)
+            self._send_next()
+
+    def ended(self, error: ConnectionError) -> None:
+        self._ends.fail(error)
+
+    def _send_next(self) -> None:
+        frame = next(self._frames, None)
+        if frame is None:
+            return self._ends.one()
+        self._awaited = frame.operations
+        self._begun = time.perf_counter()
+        return self._call.send(frame.request)
 
 
-async def _greet(call: Call) -> None:
-    """A question that costs nothing; its answer shows that the till is connected and known."""
+class _Arrivals:
+    """One till of `arrive`, which awaits so many decisions."""
+
+    __slots__ = ("_answers", "_awaited", "_ends")
+
+    def __init__(self, awaited: int, answers: list[tuple[float, bytes]], ends: Ends) -> None:
+        self._answers, self._ends = answers, ends
+        self._awaited = awaited
+        if awaited == 0:
+            ends.one()
+
+    def answered(self, message: bytes) -> None:
+        self._answers.append((time.monotonic(), message))
+        self._awaited -= _decisions(message)
+        if self._awaited <= 0:
+            self._ends.one()
+
+    def ended(self, error: ConnectionError) -> None:
+        self._ends.fail(error)
+
+
+class _Leaving:
+    """One till that has asked everything, and waits until the gateway ends its stream, too."""
+
+    __slots__ = ("_ends",)
+
+    def __init__(self, ends: Ends) -> None:
+        self._ends = ends
+
+    def answered(self, message: bytes) -> None:
+        raise AssertionError("everything was answered")
+
+    def ended(self, _: ConnectionError) -> None:
+        self._ends.one()
+
+
+class _Greeting:
+    """One till that waits for one answer."""
+
+    __slots__ = ("answer",)
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def answered(self, message: bytes) -> None:
+        self.answer.set_result(message)
+
+    def ended(self, error: ConnectionError) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+async def _known(till: Metadata, over: Connection) -> Call:
+    """A call of this till. Asks what costs nothing; the answer shows that the gateway knows it."""
     never_was = pb.Status(operation_id=str(uuids.uuid7()))
     question = pb.OpenRequest(
         operations=[pb.Operation(id=str(uuids.uuid7()), status=never_was)]
     ).SerializeToString()
-    await call.write(question)
-    await _read(call)
-
-
-async def _till(
-    call: Call, remaining: Iterator[Iterable[Frame]], responses: list[bytes], outcome: Outcome
-) -> None:
-    clock = time.perf_counter
-    for frame in itertools.chain.from_iterable(remaining):
-        begun = clock()
-        await call.write(frame.request)
-        awaited = frame.operations
-        while awaited > 0:
-            response = await _read(call)
-            awaited -= _decisions(response) if frame.operations > 1 else 1
-            responses.append(response)
-        outcome.latencies_s.append(clock() - begun)
+    greeting = _Greeting()
+    call = Call(over, OPEN, till, listener=greeting)
+    call.send(question)
+    await greeting.answer
+    return call
 
 
 def _decisions(response: bytes) -> int:
     """How many there are, without looking into them."""
     return len(ledger_pb2.TillResponse.FromString(response).decisions)
-
-
-async def _read(call: Call) -> bytes:
-    """The next message; raises ConnectionError with the gateway's reason if there is none."""
-    response = await call.read()
-    if response is grpc.aio.EOF:
-        raise ConnectionError(f"the gateway ended a stream: {await call.details()}")
-    assert isinstance(response, bytes)
-    return response
 
 
 def _count(response: pb.OpenResponse, outcome: Outcome) -> None:
