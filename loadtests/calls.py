@@ -15,6 +15,7 @@ from services.runtime.grpc import Metadata
 from services.runtime.tls import split_target
 
 _PREFIX = Struct(">BI")  # of a message: whether it is compressed, and its length
+_PREFIX_BYTES = _PREFIX.size
 _prefix_at = _PREFIX.unpack_from
 _CODES = {str(code.value[0]): code.name for code in grpc.StatusCode}
 
@@ -66,19 +67,18 @@ class Call:
                 return
             data = bytes(self._partial)
             self._partial.clear()
-        begin, size = _PREFIX.size, len(data)
+        begin, size = _PREFIX_BYTES, len(data)
         while begin <= size:
-            compressed, length = _prefix_at(data, begin - _PREFIX.size)
+            compressed, length = _prefix_at(data, begin - _PREFIX_BYTES)
             if compressed:
                 raise ConnectionError("a message is compressed, which nobody asked for")
             end = begin + length
             if end > size:
                 break
             self._listener.answered(data[begin:end])
-            begin = end + _PREFIX.size
-        rest = data[begin - _PREFIX.size :]
-        if rest:
-            self._keep(rest)
+            begin = end + _PREFIX_BYTES
+        if begin < size + _PREFIX_BYTES:
+            self._keep(data[begin - _PREFIX_BYTES :])
 
     def ended(self, fields: Mapping[str, str]) -> None:
         code = fields.get("grpc-status", "")
@@ -91,8 +91,8 @@ class Call:
 
     def _keep(self, rest: bytes) -> None:
         self._partial += rest
-        self._awaited_bytes = _PREFIX.size
-        if len(rest) >= _PREFIX.size:
+        self._awaited_bytes = _PREFIX_BYTES
+        if len(rest) >= _PREFIX_BYTES:
             self._awaited_bytes += _prefix_at(rest)[1]
 
 

@@ -30,6 +30,7 @@ CONNECTION = 0  # the number of the stream that stands for all of them
 _HEADER = Struct(">IBI")  # length (24 bits) and kind (8), flags, number of the stream
 _SETTING = Struct(">HI")
 _NUMBER = Struct(">I")
+_HEADER_BYTES = _HEADER.size
 _header_at, _number_at = _HEADER.unpack_from, _NUMBER.unpack_from
 
 Fields = tuple[tuple[str, str], ...]
@@ -157,9 +158,9 @@ class Connection(asyncio.Protocol):
         if self._rest:
             data = self._rest + data
         streams = self._streams
-        begin, size = _HEADER.size, len(data)
+        begin, size = _HEADER_BYTES, len(data)
         while begin <= size:
-            length_and_kind, flags, number = _header_at(data, begin - _HEADER.size)
+            length_and_kind, flags, number = _header_at(data, begin - _HEADER_BYTES)
             kind = length_and_kind & 0xFF
             end = begin + (length_and_kind >> 8)
             if end > size:
@@ -172,14 +173,14 @@ class Connection(asyncio.Protocol):
                 self._take_data(streams[number], flags, data[begin:end])
             elif kind in self._handlers:  # a kind that is not known is to be ignored
                 self._handlers[kind](flags, number, data[begin:end])
-            begin = end + _HEADER.size
-        self._rest = data[begin - _HEADER.size :]
+            begin = end + _HEADER_BYTES
+        self._rest = data[begin - _HEADER_BYTES :]
         if self._waiting:
             self._send_waiting()
 
     def _take_data(self, stream: Stream, flags: int, payload: bytes) -> None:
         """Room is given again in large steps, on the stream and with it on the connection, which
-        has more of it than all streams together.
+        has as much as two thousand streams.
         """
         stream.taken += len(payload)
         if stream.taken >= WINDOW_BYTES // 2:
@@ -270,6 +271,8 @@ class Connection(asyncio.Protocol):
     def _over(self, number: int) -> Stream:
         stream = self._streams.pop(number)
         self._waiting.pop(number, None)
+        if stream.taken:
+            self._give_room(CONNECTION, stream.taken)
         return stream
 
     def _give_room(self, number: int, size_bytes: int) -> None:
