@@ -63,7 +63,7 @@ async def connected(
 ) -> AsyncIterator[list[Call]]:
     """A stream for each till, known to the gateway; `tills` are what each shows about itself.
 
-    ConnectionError with the gateway's reason where it takes one of them not.
+    ConnectionError with the gateway's reason if it turns one of them away, or is not there.
     """
     async with AsyncExitStack() as opened:
         connections = [
@@ -242,7 +242,7 @@ class _Leaving:
         self._ends = ends
 
     def answered(self, message: bytes) -> None:
-        raise AssertionError("everything was answered")
+        """To a run that broke off: nobody waits for it any more."""
 
     def ended(self, _: ConnectionError) -> None:
         self._ends.one()
