@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from struct import pack
 from typing import Self
 
@@ -62,6 +62,11 @@ class Peer:
             length = len(payload).to_bytes(3, "big")
             self._writer.write(length + pack(">BBI", kind, flags, number) + payload)
 
+    async def close(self) -> None:
+        self._writer.close()
+        with suppress(ConnectionError):  # it was reset: ours does not take leave
+            await self._writer.wait_closed()
+
     async def sent_bytes(self, number: int, *, until_bytes: int) -> list[int]:
         """The sizes of a stream's next frames of data, until so much has come."""
         sizes: list[int] = []
@@ -101,7 +106,9 @@ async def connected() -> AsyncIterator[tuple[Connection, Peer]]:
     async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with connection(f"127.0.0.1:{port}") as over:
-            yield over, await (await peers.get()).greeted()
+            peer = await peers.get()
+            yield over, await peer.greeted()
+        await peer.close()
 
 
 async def test_pings_and_settings_are_answered_and_what_is_unknown_is_not() -> None:
