@@ -3,7 +3,7 @@
 grpc.aio does so with a byte for each completed read or write, through a pair of sockets, of which
 its handler takes one byte a turn of the loop, although it handles everything that is ready. A pipe
 costs the kernel a third of that, and one that is emptied spares as many turns as bytes waited
-(decision 0035).
+(decision 0037).
 """
 
 import os
