@@ -11,7 +11,6 @@ from typing import Any
 
 import grpc
 import orjson
-from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Row, Select, select, union_all
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -165,8 +164,3 @@ def state_to_wire(after: Mapping[str, Any]) -> pb.MemberState:
         language=after["language"],
         merged_into=after.get("more", {}).get("merged_into", ""),
     )
-
-
-def write_time(into: Timestamp, at_us: int) -> None:
-    into.seconds, micros = divmod(at_us, 1_000_000)
-    into.nanos = micros * 1000

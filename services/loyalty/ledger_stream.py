@@ -13,7 +13,7 @@ from services.loyalty.domain.decision import Refusal, Refused
 from services.loyalty.lanes import Lanes
 from services.loyalty.programmes.versions import Programmes
 from services.loyalty.quotes import Asked, Question, Quotes, Reply
-from services.loyalty.wire_answers import Outcome, decision_to_wire
+from services.loyalty.wire_answers import Outcome, decision_bytes
 from services.loyalty.wire_lines import operation_from_bytes
 from services.loyalty.wire_requests import request_from_wire
 
@@ -107,5 +107,5 @@ def message(frame: Frame) -> pb.CommitResponse:
     response = pb.CommitResponse()
     add = response.decisions.add
     for token, operation_id, outcome, _ in frame:
-        add(token=token, decision=decision_to_wire(operation_id, outcome).SerializeToString())
+        add(token=token, decision=decision_bytes(operation_id, outcome))
     return response

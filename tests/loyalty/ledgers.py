@@ -31,7 +31,7 @@ from services.loyalty.quotes import Asked, AskStatus, Found, Identified, Identif
 from services.loyalty.quotes import Reply as QuoteReply
 from services.loyalty.store import Store, open_store
 from services.loyalty.verify import Report, verify
-from services.loyalty.wire_answers import decision_to_wire
+from services.loyalty.wire_answers import decision_bytes
 from services.loyalty.wire_forms import command_fingerprint
 from services.loyalty.wire_lines import operation_from_bytes
 from services.loyalty.wire_requests import request_from_wire
@@ -313,7 +313,7 @@ def locked(url: str) -> AbstractContextManager[Any]:
 
 def wire(operation_id: str, answer: Answer) -> bytes:
     """The answer as a till receives it."""
-    return decision_to_wire(operation_id, answer).SerializeToString(deterministic=True)
+    return decision_bytes(operation_id, answer)
 
 
 def bucket_sums(buckets: Sequence[Row[Any]], members: Sequence[Row[Any]]) -> dict[int, int]:

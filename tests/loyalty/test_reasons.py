@@ -10,7 +10,7 @@ from bonpunkt.till.v1 import till_pb2 as pb
 from services.loyalty import schema
 from services.loyalty.domain.command import Command
 from services.loyalty.domain.decision import JOURNALLED, Refused
-from services.loyalty.wire_answers import decision_to_wire
+from services.loyalty.wire_answers import decision_bytes
 from tests.loyalty.commands import an_adjustment, an_erasure
 from tests.loyalty.examples import a_programme
 from tests.loyalty.ledgers import Ledger, a_wire_capture, an_enrolment, opened, read
@@ -33,9 +33,9 @@ async def told(ledger: Ledger, operation: pb.Operation) -> pb.Decision:
     """What the till hears."""
     command = read(operation)
     if isinstance(command, Refused):
-        return decision_to_wire(operation.id, command)
+        return pb.Decision.FromString(decision_bytes(operation.id, command))
     assert isinstance(command, Command)
-    return decision_to_wire(operation.id, await ledger.answer(command))
+    return pb.Decision.FromString(decision_bytes(operation.id, await ledger.answer(command)))
 
 
 async def booked(ledger: Ledger, operation: pb.Operation) -> pb.Operation:
