@@ -24,13 +24,19 @@ _DECIMALS = {
 }
 
 
+class _Statement:
+    """Pieces that are never broken; a line may end between them."""
+
+    def __init__(self, *pieces: str) -> None:
+        self.pieces = pieces
+        self.whole = " ".join(pieces)
+
+
 @dataclass(frozen=True, slots=True)
 class _Template:
-    """Each statement in pieces that are never broken; a line may end between them."""
-
-    paid_with_points: tuple[str, ...]
-    earned: tuple[str, ...]
-    balance: tuple[str, ...]
+    paid_with_points: _Statement
+    earned: _Statement
+    balance: _Statement
     thousands: str
     decimal_mark: str
 
@@ -38,16 +44,16 @@ class _Template:
 _TEMPLATES: Mapping[int, Mapping[str, _Template]] = {
     1: {
         "de": _Template(
-            paid_with_points=("Mit Punkten bezahlt:", "{points} P", "= {amount} {currency}"),
-            earned=("Gesammelt:", "{points} P"),
-            balance=("Punktestand:", "{points} P"),
+            paid_with_points=_Statement("Mit Punkten bezahlt:", "{points} P", "= {money}"),
+            earned=_Statement("Gesammelt:", "{points} P"),
+            balance=_Statement("Punktestand:", "{points} P"),
             thousands=".",
             decimal_mark=",",
         ),
         "en": _Template(
-            paid_with_points=("Paid with points:", "{points} P", "= {amount} {currency}"),
-            earned=("Earned:", "{points} P"),
-            balance=("Your points:", "{points} P"),
+            paid_with_points=_Statement("Paid with points:", "{points} P", "= {money}"),
+            earned=_Statement("Earned:", "{points} P"),
+            balance=_Statement("Your points:", "{points} P"),
             thousands=",",
             decimal_mark=".",
         ),
@@ -73,27 +79,24 @@ def receipt_lines(
     """
     by_language = _TEMPLATES[version]
     template = by_language.get(_primary_subtag(language)) or by_language[FALLBACK_LANGUAGE]
-    lines = _filled(template.earned, points=_grouped(points_earned, template.thousands))
-    lines += _filled(template.balance, points=_grouped(points_after, template.thousands))
-    if not points_redeemed:
-        return tuple(lines)
-    payment = _filled(
-        template.paid_with_points,
-        points=_grouped(points_redeemed, template.thousands),
-        amount=_amount(discount_minor, currency, template),
-        currency=currency,
-    )
-    return (*payment, *lines)
+    lines: list[str] = []
+    if points_redeemed:
+        points = _grouped(points_redeemed, template.thousands)
+        amount = _amount(discount_minor, currency, template)
+        lines += _filled(template.paid_with_points, points, f"{amount} {currency}")
+    lines += _filled(template.earned, _grouped(points_earned, template.thousands), "")
+    lines += _filled(template.balance, _grouped(points_after, template.thousands), "")
+    return tuple(lines)
 
 
-def _filled(pieces: tuple[str, ...], **figures: str) -> list[str]:
+def _filled(statement: _Statement, points: str, money: str) -> list[str]:
     """The statement as lines of at most 40 columns, broken only between its pieces."""
-    whole = _with_figures(" ".join(pieces), figures)
+    whole = _with_figures(statement.whole, points, money)
     if len(whole) <= COLUMNS:
         return [whole]
     lines: list[str] = []
-    for statement in pieces:
-        piece = _with_figures(statement, figures)
+    for words in statement.pieces:
+        piece = _with_figures(words, points, money)
         if not lines:
             lines.append(piece)
             continue
@@ -104,10 +107,9 @@ def _filled(pieces: tuple[str, ...], **figures: str) -> list[str]:
     return lines
 
 
-def _with_figures(words: str, figures: Mapping[str, str]) -> str:
-    for name, figure in figures.items():
-        words = words.replace("{" + name + "}", figure)
-    return words
+def _with_figures(words: str, points: str, money: str) -> str:
+    words = words.replace("{points}", points)
+    return words.replace("{money}", money) if money else words
 
 
 @lru_cache(maxsize=64)
