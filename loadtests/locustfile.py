@@ -18,6 +18,7 @@ grpc.experimental.gevent.init_gevent()
 
 import itertools
 import os
+import signal
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -124,6 +125,8 @@ def prepare(environment: Environment, **_: object) -> None:
     except (ValueError, OSError) as error:
         console.print(str(error), style="red")
         raise SystemExit(2) from None
+    # Left to Python, the interrupt ends whoever happens to be at work, and that may be `conduct`.
+    gevent.signal_handler(signal.SIGINT, environment.runner.quit)
     # Each call that waits for an answer holds a native thread. With too few of them one that the
     # service does not answer would hold up all others.
     gevent.get_hub().threadpool.maxsize = options.num_users + NATIVE_THREADS
