@@ -1,12 +1,12 @@
 """Captured receipts as the journal recorded them, for what takes them back."""
 
 from dataclasses import fields
-from datetime import date
 from typing import Any
 
 import orjson
 
 from services.loyalty.domain.basket import LineItem
+from services.loyalty.domain.days import day_from_text
 from services.loyalty.domain.decision import Captured
 from services.loyalty.domain.lots import LotMove
 from services.loyalty.domain.member import PendingMove
@@ -34,9 +34,7 @@ def original_from(row: Recorded, programmes: Programmes) -> Original:
         business_date=facts["business_date"],
         receipt_number=facts["receipt_number"],
         captured=captured,
-        lot_moves=tuple(
-            [LotMove(date.fromisoformat(day), points) for day, points in movements["lots"]]
-        ),
+        lot_moves=tuple([LotMove(day_from_text(day), points) for day, points in movements["lots"]]),
         pending_moves=tuple([_pending_move(*move) for move in movements.get("pending", ())]),
         line_items=_line_items(row.line_items),
         programme=programmes.numbered(facts["programme_version"]),
@@ -45,7 +43,7 @@ def original_from(row: Recorded, programmes: Programmes) -> Original:
 
 
 def _pending_move(activates_on: str, expires_on: str, points: int) -> PendingMove:
-    return PendingMove(date.fromisoformat(activates_on), date.fromisoformat(expires_on), points)
+    return PendingMove(day_from_text(activates_on), day_from_text(expires_on), points)
 
 
 def _line_items(text: str | None) -> tuple[LineItem, ...] | None:

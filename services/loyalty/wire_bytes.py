@@ -11,9 +11,8 @@ from typing import Final
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-# Seven bits of a number: its highest seven, and those after which more follow.
-_LAST: Final = [bytes([bits]) for bits in range(0x80)]
-_MORE: Final = [bytes([0x80 | bits]) for bits in range(0x80)]
+from services.runtime.varint import LAST, MORE, varint
+
 _NUMBERS: Final = (
     FieldDescriptor.TYPE_BOOL,
     FieldDescriptor.TYPE_ENUM,
@@ -32,14 +31,14 @@ class Field:
 
     def __init__(self, number: int, wire_type: int) -> None:
         self._tag: Final = varint(number << 3 | wire_type)
-        self._small: Final = [b"", *[self._tag + last for last in _LAST[1:]]]
+        self._small: Final = [b"", *[self._tag + last for last in LAST[1:]]]
 
     def number(self, value: int) -> bytes:
         """Nothing for nought: a reader takes a missing field for it."""
         if 0 <= value < 0x80:
             return self._small[value]
         if 0x80 <= value < 0x4000:
-            return b"%b%b%b" % (self._tag, _MORE[value & 0x7F], _LAST[value >> 7])
+            return b"%b%b%b" % (self._tag, MORE[value & 0x7F], LAST[value >> 7])
         assert -(1 << 63) <= value < 1 << 63, "numbers of the contract have 64 bits"
         return self._tag + varint(value)
 
@@ -60,12 +59,3 @@ def fields_of(kind: type[Message]) -> dict[str, Field]:
         name = sys.intern(each.name)  # found at once under the name as it stands in a program
         fields[name] = Field(each.number, 0 if each.type in _NUMBERS else 2)
     return fields
-
-
-def varint(value: int) -> bytes:
-    """A number of 64 bits, seven bits a byte, the lowest first; below zero it is 2⁶⁴ more."""
-    if 0 <= value < 0x80:
-        return _LAST[value]
-    if value < 0:
-        value += 1 << 64
-    return _MORE[value & 0x7F] + varint(value >> 7)

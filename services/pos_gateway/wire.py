@@ -8,6 +8,7 @@ here; protobuf reads every other one. What is written here is what protobuf woul
 from typing import Final
 
 from bonpunkt.loyalty.v1 import ledger_pb2
+from services.runtime.varint import varint
 
 # What protobuf writes before a field: its number and its wire type.
 _ENTRY: Final = 0x0A  # TillRequest.operations, TillResponse.decisions, Commit*.operations/decisions
@@ -19,8 +20,6 @@ _DECISION: Final = 0x12
 _LONG: Final = 0x80  # a length or a number of more than one byte begins with such a one
 _SMALL: Final = 21  # the last shift of a number of 28 bits: a length, or a timeout
 _LARGE: Final = 49  # of one of 56 bits
-_LAST: Final = [bytes([seven_bits]) for seven_bits in range(_LONG)]
-_MORE: Final = [bytes([_LONG | seven_bits]) for seven_bits in range(_LONG)]
 
 
 class Sent:
@@ -56,17 +55,17 @@ def entry(token: int, terminal_id: str, store_id: str, operation: bytes, timeout
     terminal, store = terminal_id.encode(), store_id.encode()
     body = (
         b"\x08"
-        + _varint(token)
+        + varint(token)
         + b"\x12"
-        + _varint(len(terminal))
+        + varint(len(terminal))
         + terminal
-        + (b"\x1a" + _varint(len(store)) + store if store else b"")
+        + (b"\x1a" + varint(len(store)) + store if store else b"")
         + b"\x22"
-        + _varint(len(operation))
+        + varint(len(operation))
     )
-    rest = b"\x28" + _varint(timeout_ms)
+    rest = b"\x28" + varint(timeout_ms)
     size_bytes = len(body) + len(operation) + len(rest)
-    return b"".join((b"\x0a", _varint(size_bytes), body, operation, rest))
+    return b"".join((b"\x0a", varint(size_bytes), body, operation, rest))
 
 
 def decisions(response: bytes) -> list[tuple[int, bytes]]:
@@ -91,7 +90,7 @@ def decisions(response: bytes) -> list[tuple[int, bytes]]:
 
 def decision_field(decision: bytes) -> bytes:
     """A decision in a TillResponse, which is nothing but these, one after the other."""
-    return b"".join((b"\x0a", _varint(len(decision)), decision))
+    return b"".join((b"\x0a", varint(len(decision)), decision))
 
 
 def _operation(raw: bytes) -> Sent | None:
@@ -130,15 +129,6 @@ def _number(raw: bytes, at: int, shift_max: int) -> tuple[int, int]:
         number |= (raw[at] - _LONG) << shift
         at, shift = at + 1, shift + 7
     return number | raw[at] << shift, at + 1
-
-
-def _varint(number: int) -> bytes:
-    """A number that is not below 0, as protobuf writes it."""
-    written = b""
-    while number >= _LONG:
-        written += _MORE[number & 0x7F]
-        number >>= 7
-    return written + _LAST[number]
 
 
 def _any_operations(message: bytes) -> list[Sent]:

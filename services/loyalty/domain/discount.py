@@ -62,6 +62,7 @@ def split_by_vat_rate(
 
 def split_over_vat_rates(shares: Sequence[int], basket: Basket) -> tuple[VatShare, ...]:
     """The line shares of `split_over_lines` summed by VAT rate, in order of first appearance."""
+    assert len(shares) == len(basket.line_items), "each line has its share"
     discount_of: dict[str, int] = {}
     gross_of: dict[str, int] = {}
     for number, line in enumerate(basket.line_items):
